@@ -1,0 +1,158 @@
+"""Django's settings. Every value that a site may change is read from the environment (see README)."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from django.core.exceptions import ImproperlyConfigured
+
+from canfarweb import env, keys
+
+BASE_DIR = Path(__file__).resolve().parent.parent
+PRODUCTION = env.flag("CANFARWEB_PRODUCTION")
+DEBUG = env.flag("CANFARWEB_DEBUG")
+if PRODUCTION and DEBUG:
+    raise ImproperlyConfigured("CANFARWEB_DEBUG must be off in production.")
+
+DATA_DIR = Path(env.text("CANFARWEB_DATA") or BASE_DIR / "var").resolve()
+try:
+    DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
+    KEYS = keys.from_environment() if PRODUCTION else keys.from_file(DATA_DIR / "keys.json")
+except OSError as error:
+    raise ImproperlyConfigured(f"The data folder {DATA_DIR} cannot be used: {error.strerror}.") from error
+SECRET_KEY = KEYS.secret_key
+
+# The platform: empty means the local one, which `manage.py up` starts.
+PLATFORM_PORT = int(env.number("CANFARWEB_PLATFORM_PORT", 8001, low=1, high=65535))
+PLATFORM_IS_LOCAL = not env.text("CANFARWEB_PLATFORM")
+PLATFORM_URL = env.http_url("CANFARWEB_PLATFORM") or f"http://localhost:{PLATFORM_PORT}/skaha/v1"
+PLATFORM_NAME = env.text("CANFARWEB_PLATFORM_NAME") or (
+    "Local platform" if PLATFORM_IS_LOCAL else urlsplit(PLATFORM_URL).hostname or PLATFORM_URL
+)
+# Where a connect link may lead; beside these, any host below the platform's own parent domain.
+SESSION_HOSTS = env.words("CANFARWEB_SESSION_HOSTS")
+# How old a shared answer may be, in seconds, while nothing is in transition. On loopback a read costs next to
+# nothing; on a real platform each one asks several services (skaha-contract.md, chapter 12).
+QUIET_FRESHNESS = env.number("CANFARWEB_QUIET_FRESHNESS", 2 if PLATFORM_IS_LOCAL else 10, low=1, high=300)
+
+ALLOWED_HOSTS = env.words("CANFARWEB_HOSTS")
+if PRODUCTION and not ALLOWED_HOSTS:
+    raise ImproperlyConfigured("CANFARWEB_HOSTS must name the portal's host names in production.")
+# Never empty and never `.localhost`: the local platform's sessions live below that name.
+ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost"]
+PORTAL_HOST = ALLOWED_HOSTS[0]
+
+INSTALLED_APPS = [
+    "daphne",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.staticfiles",
+    "channels",
+    "django_htmx",
+    "servestatic",
+    "sessions_app",
+]
+
+MIDDLEWARE = [
+    "sessions_app.middleware.secure_responses",
+    "servestatic.middleware.ServeStaticMiddleware",
+    "sessions_app.middleware.name_the_portal",
+    "sessions_app.middleware.CompressPages",
+    "sessions_app.middleware.LoadSession",
+    "sessions_app.middleware.CheckForgery",
+    "sessions_app.middleware.know_the_person",
+    "django_htmx.middleware.HtmxMiddleware",
+]
+
+ROOT_URLCONF = "canfarweb.urls"
+ASGI_APPLICATION = "canfarweb.asgi.application"
+AUTH_USER_MODEL = "sessions_app.Person"
+LOGIN_URL = "signin:start"
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": False,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.csrf",
+                "django.template.context_processors.request",
+                "sessions_app.context.frame",
+            ],
+            "builtins": ["django.templatetags.static", "sessions_app.templatetags.portal"],
+        },
+    },
+]
+
+# Write-ahead log, and the write lock taken at BEGIN: see `local-platform.md`, section 5, for the measured difference.
+DATABASES = {
+    "default": {
+        "ENGINE": "django.db.backends.sqlite3",
+        "NAME": DATA_DIR / "portal.sqlite3",
+        "OPTIONS": {
+            "transaction_mode": "IMMEDIATE",
+            "timeout": 5,
+            "init_command": (
+                "PRAGMA journal_mode=WAL; PRAGMA synchronous=NORMAL; PRAGMA journal_size_limit=67108864;"
+                "PRAGMA mmap_size=134217728; PRAGMA cache_size=-16000; PRAGMA temp_store=MEMORY;"
+            ),
+        },
+        "TEST": {"NAME": DATA_DIR / "test.sqlite3"},
+    }
+}
+CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+
+# Cookies. `__Host-` names need https, which a browser grants to localhost only in part, so they are for production.
+SECURE = PRODUCTION
+SESSION_COOKIE_NAME = "__Host-canfarweb" if SECURE else "canfarweb"
+SESSION_COOKIE_SECURE = SECURE
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = "Lax"
+SESSION_COOKIE_AGE = int(env.number("CANFARWEB_SESSION_SECONDS", 7 * 86400, low=300, high=90 * 86400))
+CSRF_USE_SESSIONS = True
+CSRF_FAILURE_VIEW = "sessions_app.views.errors.forgery"
+if env.flag("CANFARWEB_BEHIND_TLS_PROXY"):
+    SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+
+STATIC_URL = "static/"
+STATICFILES_DIRS = [BASE_DIR / "static"]
+STATIC_ROOT = DATA_DIR / "static"
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"
+        if DEBUG
+        else "sessions_app.assets.BundledStorage"
+    },
+}
+SERVESTATIC_KEEP_ONLY_HASHED_FILES = False
+SERVESTATIC_ALLOW_ALL_ORIGINS = False
+
+LANGUAGE_CODE = "en"
+USE_I18N = False
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+DATA_UPLOAD_MAX_NUMBER_FIELDS = 3000
+SILENCED_SYSTEM_CHECKS: list[str] = []
+
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
+    "root": {"handlers": ["console"], "level": "WARNING"},
+    "loggers": {
+        "sessions_app": {"level": env.text("CANFARWEB_LOG_LEVEL", "INFO").upper(), "propagate": True},
+        # A missing page is the visitor's affair; the 500s that matter are logged by `django.request` as errors.
+        "django.request": {"level": "ERROR"},
+        # httpx writes whole addresses with their query, where a launch's environment travels.
+        "httpx": {"level": "WARNING"},
+        "httpcore": {"level": "WARNING"},
+    },
+}

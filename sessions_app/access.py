@@ -1,0 +1,36 @@
+"""Who may see or change what: the only judge.
+
+Whatever is not yours looks like what is not there, so that no answer tells a stranger that a session exists.
+"""
+
+from __future__ import annotations
+
+from django.http import Http404
+
+from sessions_app.models import Operation, Person, Record
+
+
+class NotThereError(Http404):
+    """There is no such thing for this person."""
+
+
+async def record_for(person: Person, slug: str) -> Record:
+    """Return the record of that slug if this person may see and change it, else raise ``NotThereError``."""
+    record = await Record.objects.filter(slug=slug, owner=person).afirst()
+    if record is None:
+        raise NotThereError("There is no such session.")
+    return record
+
+
+async def records_for(person: Person, slugs: list[str]) -> list[Record]:
+    """Return the person's records among ``slugs``, in their order; what is not theirs is left out."""
+    found = {record.slug: record async for record in Record.objects.filter(slug__in=slugs, owner=person)}
+    return [found[slug] for slug in dict.fromkeys(slugs) if slug in found]
+
+
+async def operation_for(person: Person, slug: str) -> Operation:
+    """Return the person's operation of that slug, else raise ``NotThereError``."""
+    operation = await Operation.objects.filter(slug=slug, person=person).afirst()
+    if operation is None:
+        raise NotThereError("There is no such operation.")
+    return operation

@@ -1,0 +1,159 @@
+"""One person on one platform: every question the portal asks for them goes through here."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from collections.abc import AsyncIterator
+from contextlib import AbstractAsyncContextManager
+from typing import Any
+
+from django.conf import settings
+
+from sessions_app import reasons
+from sessions_app.client import AsyncPool, AsyncSession, values
+from sessions_app.connections import links, tasks
+from sessions_app.connections.reading import Reading, SharedRead
+from sessions_app.connections.rows import Listing, Row
+from sessions_app.models import Person, Record
+from sessions_app.signin import vault
+
+# Seconds an answer is good for.
+RESTLESS_FRESHNESS = 2.0
+STATS_FRESHNESS = 10.0
+CATALOGUE_FRESHNESS = 300.0
+EVENTS_FRESHNESS = 2.0
+# Event feeds and reasons kept at once for one person.
+MOST_EVENT_READS = 500
+MOST_REASONS_AT_ONCE = 8
+
+
+class Connection:
+    """What the platform says to one person, shared by all their tabs."""
+
+    def __init__(self, person: Person, pool: AsyncPool, token: str) -> None:
+        self.person = person
+        self.session = AsyncSession(pool=pool, token=token)
+        self.listing = Listing(person)
+        self._rows: SharedRead[tuple[Row, ...]] = SharedRead(
+            self._read_rows, freshness=self._list_freshness, label="list"
+        )
+        self._stats: SharedRead[values.Stats] = _slowly(self._read_stats, STATS_FRESHNESS, "stats")
+        self._context: SharedRead[values.Context] = _slowly(
+            self.session.context, CATALOGUE_FRESHNESS, "context"
+        )
+        self._images: SharedRead[list[values.Image]] = _slowly(
+            self.session.image_details, CATALOGUE_FRESHNESS, "images"
+        )
+        self._events: OrderedDict[str, SharedRead[list[values.Event]]] = OrderedDict()
+        self._explaining: set[str] = set()
+
+    async def rows(self, *, patience: float | None = None) -> Reading[tuple[Row, ...]]:
+        """Return the person's sessions, newest first."""
+        reading = await self._rows.get(patience=patience)
+        if reading.value is None:
+            return reading
+        # Reasons and fresh launches reach the listing between two reads.
+        return Reading(self.listing.rows(), reading.taken, reading.error, reading.slow)
+
+    async def stats(self) -> Reading[values.Stats]:
+        """Return the platform's load. A 503 is normal where a platform keeps no metrics."""
+        return await self._stats.get()
+
+    async def context(self) -> Reading[values.Context]:
+        """Return the resources that can be asked for, and how many interactive sessions a person may have."""
+        return await self._context.get()
+
+    async def images(self) -> Reading[list[values.Image]]:
+        """Return the images that can be launched."""
+        return await self._images.get()
+
+    async def events(self, record: Record) -> Reading[list[values.Event]]:
+        """Return what the platform tells of one session, oldest first."""
+        read = self._events.get(record.slug)
+        if read is None:
+            read = self._events[record.slug] = _slowly(
+                lambda: self._read_events(record), EVENTS_FRESHNESS, "events"
+            )
+            while len(self._events) > MOST_EVENT_READS:
+                self._events.popitem(last=False)
+        self._events.move_to_end(record.slug)
+        return await read.get()
+
+    def stream_log(self, record: Record, max_bytes: int) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+        """Open the session's whole log, up to ``max_bytes``, in pieces as they arrive."""
+        return self.session.stream_logs(self.id_of(record), max_bytes=max_bytes)
+
+    async def connect_address(self, record: Record) -> tuple[str, str]:
+        """Ask the platform now; return the session's state and, when it is running, where to go.
+
+        Raises ``PlatformError`` when the platform cannot say and ``BadLinkError`` when its address is not one we follow.
+        """
+        [outcome] = await self.session.outcomes.info([self.id_of(record)])
+        if outcome.error is not None:
+            raise outcome.error
+        info = values.SessionInfo.parse(outcome.value)
+        if info.state != "running":
+            return info.state, ""
+        return info.state, links.checked(info.connect_url)
+
+    def expire_rows(self) -> None:
+        """Ask the platform anew at the next look: something was changed."""
+        self._rows.expire()
+
+    def id_of(self, record: Record) -> str:
+        """Return the secret id; it must not leave this package but towards the platform."""
+        return vault.unseal(self.person.owner_key, record.id_sealed)
+
+    def _list_freshness(self) -> float:
+        restless = any(row.in_transition for row in self.listing.rows())
+        return RESTLESS_FRESHNESS if restless else settings.QUIET_FRESHNESS
+
+    async def _read_rows(self) -> tuple[Row, ...]:
+        raw = await self.session.fetch()
+        await self.listing.update(values.parse_sessions(raw))
+        self._explain_some()
+        return self.listing.rows()
+
+    async def _read_stats(self) -> values.Stats:
+        return values.Stats.parse(await self.session.stats())
+
+    async def _read_events(self, record: Record) -> list[values.Event]:
+        [outcome] = await self.session.outcomes.events([self.id_of(record)])
+        if outcome.error is not None:
+            raise outcome.error
+        return values.parse_events(outcome.value or "")
+
+    def _explain_some(self) -> None:
+        waiting = [known for known in self.listing.needing_reason() if known.record.slug not in self._explaining]
+        for known in waiting[:MOST_REASONS_AT_ONCE]:
+            self._explaining.add(known.record.slug)
+            tasks.start(self._explain(known.record, known.info.state), name="explain")
+
+    async def _explain(self, record: Record, state: str) -> None:
+        try:
+            reading = await self.events(record)
+            if reading.value is None:
+                return
+            reason = reasons.sentence(state, reading.value)
+            told = [_event_row(event) for event in reading.value][-200:]
+            if (record.reason, record.events) != (reason, told):
+                record.reason, record.events = reason, told
+                await record.asave(update_fields=["reason", "events"])
+        finally:
+            self._explaining.discard(record.slug)
+
+
+def _event_row(event: values.Event) -> dict[str, Any]:
+    return {
+        "type": event.type,
+        "reason": event.reason,
+        "message": event.message,
+        "first": event.first.isoformat() if event.first else None,
+        "last": event.last.isoformat() if event.last else None,
+    }
+
+
+def _slowly(read: Any, freshness: float, label: str) -> SharedRead[Any]:
+    return SharedRead(read, freshness=lambda: freshness, label=label)
+
+

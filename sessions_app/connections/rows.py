@@ -1,0 +1,180 @@
+"""What a person's session looks like to the portal: everything but the id, which stays behind this door."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import transaction
+
+from sessions_app.client.values import SessionInfo
+from sessions_app.models import Person, Record
+from sessions_app.models.record import fingerprint_of
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One listed session, as pages see it. RAM is in GB, times are aware datetimes in UTC."""
+
+    slug: str
+    name: str
+    kind: str
+    image: str
+    state: str
+    status: str
+    reason: str
+    seen: datetime
+    started: datetime | None
+    expires: datetime | None
+    requested_cores: float | None
+    requested_ram_gb: float | None
+    cores_in_use: float | None
+    ram_in_use_gb: float | None
+    gpus: float | None
+    fixed: bool
+    connectable: bool
+
+    @property
+    def in_transition(self) -> bool:
+        """Whether news about it is expected any moment."""
+        return self.state in {"pending", "ending"}
+
+
+@dataclass(slots=True)
+class Known:
+    """A listed session and its record, held in memory between two reads of the list."""
+
+    record: Record
+    info: SessionInfo
+
+    def row(self) -> Row:
+        """Return what pages may see."""
+        info, record = self.info, self.record
+        return Row(
+            slug=record.slug,
+            name=info.name,
+            kind=info.kind,
+            image=info.image,
+            state=info.state,
+            status=info.status,
+            reason=record.reason if info.state in {"pending", "failed"} else "",
+            seen=record.seen,
+            started=info.started,
+            expires=info.expires,
+            requested_cores=info.requested_cores,
+            requested_ram_gb=info.requested_ram_gb,
+            cores_in_use=info.cores_in_use,
+            ram_in_use_gb=info.ram_in_use_gb,
+            gpus=info.gpus,
+            fixed=info.fixed,
+            connectable=info.state == "running" and bool(info.connect_url),
+        )
+
+
+class Listing:
+    """The sessions of one person as last listed, kept in step with their records."""
+
+    def __init__(self, person: Person) -> None:
+        self._person = person
+        self._known: dict[str, Known] = {}
+        self._loaded = False
+
+    def rows(self) -> tuple[Row, ...]:
+        """Return the listed sessions, newest first."""
+        rows = [known.row() for known in self._known.values()]
+        return tuple(sorted(rows, key=lambda row: (row.started or row.seen, row.slug), reverse=True))
+
+    def known(self, slug: str) -> Known | None:
+        """Return the listed session of that slug."""
+        return next((known for known in self._known.values() if known.record.slug == slug), None)
+
+    def needing_reason(self) -> list[Known]:
+        """Return the sessions whose state asks for a word of explanation."""
+        return [known for known in self._known.values() if _wants_reason(known)]
+
+    async def update(self, infos: list[SessionInfo]) -> None:
+        """Take in a new list: records appear, change state and are marked gone with it."""
+        changes = self._compare({info.id: info for info in infos})
+        if changes or not self._loaded:
+            await sync_to_async(self._store)(infos)
+            self._loaded = True
+        else:
+            for info in infos:
+                self._known[info.id].info = info
+
+    def _compare(self, infos: dict[str, SessionInfo]) -> bool:
+        if infos.keys() != self._known.keys():
+            return True
+        return any(_differs(self._known[session_id].record, info) for session_id, info in infos.items())
+
+    @transaction.atomic
+    def _store(self, infos: list[SessionInfo]) -> None:
+        now = datetime.now(timezone.utc)
+        records = self._records([info.id for info in infos])
+        fresh, changed = [], []
+        for info in infos:
+            record = records.get(info.id)
+            if record is None:
+                record = records[info.id] = Record.objects.draft(self._person, info.id)
+                fresh.append(record)
+                take_in(record, info, now)
+            elif _differs(record, info):
+                changed.append(record)
+                take_in(record, info, now)
+        Record.objects.bulk_create(fresh)
+        Record.objects.bulk_update(changed, [*_FIELDS, "states", "reason", "gone"], batch_size=200)
+        self._mark_gone({record.pk for record in records.values()}, now)
+        self._known = {info.id: Known(records[info.id], info) for info in infos}
+
+    def _records(self, ids: list[str]) -> dict[str, Record]:
+        """Return the known records of these sessions; those in memory first, one query for the rest."""
+        found = {session_id: self._known[session_id].record for session_id in ids if session_id in self._known}
+        wanted = {fingerprint_of(self._person, each): each for each in ids if each not in found}
+        fingerprints = list(wanted)
+        for start in range(0, len(fingerprints), 500):
+            part = fingerprints[start : start + 500]
+            for record in Record.objects.filter(owner=self._person, id_fingerprint__in=part):
+                found[wanted[record.id_fingerprint]] = record
+        return found
+
+    def _mark_gone(self, listed: set[int], now: datetime) -> None:
+        still_open = Record.objects.filter(owner=self._person, gone=None).values_list("pk", flat=True)
+        gone = [pk for pk in still_open if pk not in listed]
+        for start in range(0, len(gone), 500):
+            Record.objects.filter(pk__in=gone[start : start + 500]).update(gone=now)
+
+
+_FIELDS = ("name", "kind", "image", "state", "started", "expires")
+
+
+def _wanted(info: SessionInfo) -> dict[str, Any]:
+    return {
+        "name": info.name[:63],
+        "kind": info.kind[:20],
+        "image": info.image[:300],
+        "state": info.state,
+        "started": info.started,
+        "expires": info.expires,
+    }
+
+
+def _differs(record: Record, info: SessionInfo) -> bool:
+    return record.gone is not None or any(
+        getattr(record, field) != value for field, value in _wanted(info).items()
+    )
+
+
+def take_in(record: Record, info: SessionInfo, now: datetime) -> None:
+    """Write what the platform says into a record, noting a new state with its time."""
+    if not record.states or record.states[-1][0] != info.state:
+        record.states = [*record.states, [info.state, now.isoformat()]]
+        record.reason = ""
+    for field, value in _wanted(info).items():
+        setattr(record, field, value)
+    record.gone = None
+
+
+def _wants_reason(known: Known) -> bool:
+    return known.info.state == "pending" or (known.info.state == "failed" and not known.record.reason)

@@ -1,0 +1,68 @@
+"""The record: what we keep of a session, longer than the platform does."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from django.db import models
+
+from sessions_app.models.person import Person
+from sessions_app.models.slugs import new_slug
+from sessions_app.signin import vault
+
+
+class RecordManager(models.Manager["Record"]):
+    """Find records by the secret they stand for."""
+
+    def draft(self, person: Person, session_id: str) -> Record:
+        """Return an unsaved record of a session that is seen for the first time."""
+        return Record(
+            owner=person,
+            platform=person.platform,
+            id_fingerprint=fingerprint_of(person, session_id),
+            id_sealed=vault.seal(person.owner_key, session_id),
+        )
+
+
+class Record(models.Model):
+    """One session that was seen: its slug, what was asked for, its states and their times."""
+
+    slug = models.CharField(max_length=24, unique=True, default=new_slug)
+    owner = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="records")
+    platform = models.URLField(max_length=300)
+    # The platform's id opens the session, so it is a secret: found by a keyed digest, kept sealed.
+    id_fingerprint = models.CharField(max_length=64)
+    id_sealed = models.TextField()
+
+    name = models.CharField(max_length=63, blank=True)
+    kind = models.CharField(max_length=20, blank=True)
+    image = models.CharField(max_length=300, blank=True)
+    state = models.CharField(max_length=12, default="unknown")
+    # One plain sentence on why it is pending or how it ended, from the platform's events.
+    reason = models.CharField(max_length=300, blank=True)
+    # [[state, ISO time], …] in the order they were seen.
+    states = models.JSONField(default=list)
+    # The last events the platform told, which it forgets before we do.
+    events = models.JSONField(default=list)
+
+    seen = models.DateTimeField(auto_now_add=True)
+    started = models.DateTimeField(null=True)
+    expires = models.DateTimeField(null=True)
+    # When the platform stopped listing it.
+    gone = models.DateTimeField(null=True)
+
+    objects: ClassVar[RecordManager] = RecordManager()
+
+    class Meta:
+        constraints = [
+            models.UniqueConstraint(fields=["owner", "id_fingerprint"], name="record_once_per_session"),
+        ]
+        indexes = [models.Index(fields=["owner", "gone"], name="record_listed")]
+
+    def __str__(self) -> str:
+        return f"{self.name} ({self.slug})"
+
+
+def fingerprint_of(person: Person, session_id: str) -> str:
+    """Return the digest by which this person's record of a session is found."""
+    return vault.fingerprint("session", person.platform, session_id)

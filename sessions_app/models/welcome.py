@@ -1,0 +1,52 @@
+"""One-time sign-in links, as `manage.py up` prints them."""
+
+from __future__ import annotations
+
+import secrets
+from datetime import timedelta
+from typing import ClassVar
+
+from django.db import models
+from django.utils import timezone
+
+from sessions_app.models.person import Person
+from sessions_app.signin import vault
+
+LIFETIME = timedelta(hours=12)
+
+
+class WelcomeKeyManager(models.Manager["WelcomeKey"]):
+    """Make a key, and let it be used once."""
+
+    def make(self, person: Person) -> str:
+        """Return a fresh key for ``person``; only its digest is kept, and older ones stop working."""
+        self.filter(person=person).delete()
+        key = secrets.token_urlsafe(24)
+        self.create(person=person, digest=_digest(key), expires=timezone.now() + LIFETIME)
+        return key
+
+    async def ause(self, key: str) -> Person | None:
+        """Return whom the key signs in and use it up; None when it is unknown, old or used."""
+        valid = self.filter(digest=_digest(key), used=None, expires__gt=timezone.now())
+        if await valid.aupdate(used=timezone.now()) != 1:
+            return None
+        row = await self.select_related("person").aget(digest=_digest(key))
+        return row.person
+
+
+class WelcomeKey(models.Model):
+    """The digest of one sign-in link."""
+
+    person = models.ForeignKey(Person, on_delete=models.CASCADE)
+    digest = models.CharField(max_length=64, unique=True)
+    expires = models.DateTimeField()
+    used = models.DateTimeField(null=True)
+
+    objects: ClassVar[WelcomeKeyManager] = WelcomeKeyManager()
+
+    def __str__(self) -> str:
+        return f"welcome key of {self.person_id}"
+
+
+def _digest(key: str) -> str:
+    return vault.fingerprint("welcome", key)
