@@ -1,0 +1,269 @@
+"""All sessions of the platform: create, find, renew, delete, expire, and take over from an earlier run."""
+
+import asyncio
+import logging
+import shutil
+import time
+from collections.abc import Coroutine, Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .events import NORMAL, WARNING, Event, one_line
+from .life import DEADLINE, DELETED, Life, Site
+from .machine import boot_id
+from .process import End, Process, adopt_marked, kill_marked, marked, read_end
+from .session import COMPLETED, FAILED, Session
+from .store import Store
+from .usage import Usage
+
+log = logging.getLogger("sessions_app.local")
+
+TICK = 1.0
+FORCE_AFTER = 2.0
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """What a person asks for when they create a session, checked."""
+
+    user: str
+    name: str
+    kind: str
+    image: str
+    command: list[str]
+    env: list[str]
+    cores: float | None
+    ram: float | None
+
+
+class Engine:
+    """The sessions, each with a task that follows it, and one clock for deadlines and leftovers."""
+
+    def __init__(self, store: Store, site: Site) -> None:
+        self.site, self.usage = site, Usage()
+        self._store = store
+        self._sessions: dict[str, Session] = {}
+        self._slugs: dict[str, Session] = {}
+        self._events: dict[str, list[Event]] = {}
+        self._lives: dict[str, Life] = {}
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._to_force: dict[str, float] = {}
+
+    # Reading
+
+    def mine(self, user: str) -> list[Session]:
+        """List a person's sessions, in the order of the real platform: by kind, then id (contract 2.1)."""
+        return [session for session in self.all() if session.user == user]
+
+    def all(self) -> list[Session]:
+        """List everybody's sessions."""
+        self.usage.look({life.session.id: life.process.pid for life in self._lives.values() if life.process})
+        shown = (session for session in self._sessions.values() if not session.deleted)
+        return sorted(shown, key=lambda session: (session.kind, session.user, session.id))
+
+    def find(self, user: str, session: str) -> Session | None:
+        """Find a session of this person; another's is as good as none."""
+        found = self.by_id(session)
+        return found if found and found.user == user else None
+
+    def by_id(self, session: str) -> Session | None:
+        """Find a session by its id."""
+        found = self._sessions.get(session)
+        return found if found and not found.deleted else None
+
+    def by_slug(self, slug: str) -> Session | None:
+        """Find a session by the name of its host."""
+        found = self._slugs.get(slug)
+        return found if found and not found.deleted else None
+
+    def events(self, session: Session) -> list[Event]:
+        """List what happened to a session."""
+        return self._events.get(session.id, [])
+
+    def log_path(self, session: Session) -> Path:
+        """Say where a session's output is."""
+        return self.site.folder(session) / "log"
+
+    # Changing
+
+    async def create(self, wanted: Wanted) -> Session:
+        """Take on a session: from the answer on, it is not forgotten."""
+        now = time.time()
+        session = Session(
+            user=wanted.user,
+            name=wanted.name,
+            kind=wanted.kind,
+            image=wanted.image,
+            command=wanted.command,
+            env=wanted.env,
+            cores=wanted.cores,
+            ram=wanted.ram,
+            created=now,
+            expires=int(now) + self.site.limits.lifetime_of(wanted.kind),
+        )
+        self._add(session)
+        self._say(session, NORMAL, "Scheduled", f"Accepted by {self.site.hostname}")
+        await self._store.keep(session)
+        self._begin(session)
+        return session
+
+    async def renew(self, session: Session) -> None:
+        """Move the deadline to a full lifetime from now, never back (contract 6)."""
+        session.expires = max(session.expires, int(time.time()) + self.site.limits.lifetime)
+        await self._store.keep(session)
+
+    async def delete(self, session: Session) -> None:
+        """Take a session off the list at once; its processes end in the background."""
+        session.deleted = True
+        await self._store.keep(session)
+        self._end(session, DELETED)
+
+    # Starting and stopping the platform
+
+    async def start(self) -> None:
+        """Take over what an earlier run left: adopt what lives, settle what ended, begin what waited."""
+        began = time.monotonic()
+        for session in self._store.sessions():
+            self._add(session)
+        for event in self._store.events():
+            self._events.setdefault(event.session, []).append(event)
+        adopted = [session for session in self._sessions.values() if self._take_over(session)]
+        lost = [session for session in self._sessions.values() if session.active and session not in adopted]
+        if lost or any(session.deleted for session in self._sessions.values()):
+            await self._recover(lost)
+        if adopted:
+            log.info("Adopted %d sessions in %.1f ms", len(adopted), (time.monotonic() - began) * 1000)
+        self._run(self._clock())
+
+    async def stop(self) -> None:
+        """Stop following; the sessions go on without us."""
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+        await self.site.puller.stop()
+
+    def _take_over(self, session: Session) -> bool:
+        if session.pid is None or session.ticks is None or session.boot != boot_id():
+            return False
+        if not (session.active or session.deleted):
+            return False
+        process = Process.adopt(session.pid, session.ticks)
+        if process is None:
+            return False
+        self._begin(session, process)
+        if session.deleted:
+            self._end(session, DELETED)
+        return True
+
+    async def _recover(self, lost: Iterable[Session]) -> None:
+        """Settle the sessions whose process is not where their row says."""
+        found = await asyncio.to_thread(marked, self.site.platform)
+        gone = {session.id for session in self._sessions.values() if session.deleted} - self._lives.keys()
+        for session in lost:
+            end = read_end(self.site.folder(session) / "status")
+            if end is None and session.pid is None:
+                # Killed between a launch and its row, or before: the mark tells which.
+                process = adopt_marked(found.get(session.id, []))
+                if process:
+                    session.pid, session.ticks, session.boot = process.pid, process.ticks, boot_id()
+                self._begin(session, process)
+                continue
+            gone.add(session.id)
+            await self._close(session, end)
+        await asyncio.to_thread(kill_marked, self.site.platform, gone)
+        for session in [s for s in self._sessions.values() if s.deleted and s.id not in self._lives]:
+            await self._forget(session)
+
+    async def _close(self, session: Session, end: End | None) -> None:
+        session.status = COMPLETED if end and end.code == 0 else FAILED
+        session.ended = end.at if end else time.time()
+        text = end.text if end else "it ended while the platform was away, and left no status"
+        self._say(session, NORMAL if session.status == COMPLETED else WARNING, session.status, text)
+        await self._store.keep(session)
+
+    # The course of things
+
+    def _begin(self, session: Session, process: Process | None = None) -> None:
+        def say(type: str, reason: str, message: str, replace: bool = False) -> None:  # noqa: A002
+            self._say(session, type, reason, message, replace)
+
+        async def keep() -> None:
+            await self._store.keep(session)
+
+        life = self._lives[session.id] = Life(session, self.site, say, keep, process)
+        life.task = self._run(self._live(life))
+
+    async def _live(self, life: Life) -> None:
+        session = life.session
+        await life.run()
+        del self._lives[session.id]
+        self._to_force.pop(session.id, None)
+        _remove_socket(session)
+        if session.deleted:
+            await self._forget(session)
+
+    def _end(self, session: Session, cause: str) -> None:
+        life = self._lives.get(session.id)
+        if life is None:
+            if session.deleted:
+                self._run(self._forget(session))
+        elif life.end(cause):
+            self._to_force.setdefault(session.id, time.monotonic() + self.site.limits.grace + FORCE_AFTER)
+
+    async def _forget(self, session: Session) -> None:
+        self._sessions.pop(session.id, None)
+        self._slugs.pop(session.slug, None)
+        self._events.pop(session.id, None)
+        await self._store.forget(session.id)
+        await asyncio.to_thread(shutil.rmtree, self.site.folder(session), ignore_errors=True)
+
+    async def _clock(self) -> None:
+        while True:
+            await asyncio.sleep(TICK)
+            now = time.time()
+            for session in list(self._sessions.values()):
+                if session.active and session.expires <= now and session.id not in self._to_force:
+                    self._end(session, DEADLINE)
+                elif session.ended and session.ended + self.site.limits.keep_of(session.kind) <= now:
+                    session.deleted = True
+                    await self._forget(session)
+            await self._force()
+
+    async def _force(self) -> None:
+        """Kill what did not end in its time, all in one pass."""
+        late = {session for session, at in self._to_force.items() if at <= time.monotonic()}
+        if late:
+            killed = await asyncio.to_thread(kill_marked, self.site.platform, late)
+            log.warning("Killed %d processes of %d sessions that did not end", killed, len(late))
+            for session in late:
+                self._to_force.pop(session, None)
+
+    # Small things
+
+    def _add(self, session: Session) -> None:
+        self._sessions[session.id] = self._slugs[session.slug] = session
+
+    def _run(self, what: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
+        task = asyncio.create_task(what)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _say(self, session: Session, type: str, reason: str, message: str, replace: bool = False) -> None:  # noqa: A002
+        """Note what happened; what happened before gets a later time, and progress replaces itself."""
+        events, now, message = self._events.setdefault(session.id, []), time.time(), one_line(message)
+        for event in events:
+            if event.reason == reason and (replace or event.message == message):
+                event.message, event.last = message, now
+                break
+        else:
+            event = Event(session.id, len(events), type, reason, message, now, now)
+            events.append(event)
+        self._store.note(event)
+
+
+def _remove_socket(session: Session) -> None:
+    if session.address.startswith("unix:"):
+        Path(session.address.removeprefix("unix:")).unlink(missing_ok=True)

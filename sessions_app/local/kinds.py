@@ -1,0 +1,45 @@
+"""The kinds of session: how long each lives and stays listed, and where it is reached (contract 2.5, 2.6)."""
+
+from dataclasses import dataclass
+from types import MappingProxyType
+
+HEADLESS = "headless"
+DESKTOP_APP = "desktop-app"
+# The word that stands for the kind in a session's path.
+WORDS = MappingProxyType(
+    {
+        "notebook": "notebook",
+        "desktop": "desktop",
+        "carta": "carta",
+        "contributed": "contrib",
+        "firefly": "firefly",
+        HEADLESS: "",
+    }
+)
+IMAGE_KINDS = (*WORDS, DESKTOP_APP)
+
+
+@dataclass(frozen=True)
+class Limits:
+    """How much and how long; the defaults are the real platform's, but for the number of sessions."""
+
+    sessions: int = 3
+    lifetime: float = 345_600
+    headless_lifetime: float = 1_209_600
+    keep: float = 86_400
+    headless_keep: float = 3_600
+    grace: float = 5
+    backoff: float = 10
+
+    def lifetime_of(self, kind: str) -> float:
+        """Answer how long a session of this kind may run."""
+        return self.headless_lifetime if kind == HEADLESS else self.lifetime
+
+    def keep_of(self, kind: str) -> float:
+        """Answer how long a finished session of this kind stays listed."""
+        return self.headless_keep if kind == HEADLESS else self.keep
+
+
+def base_path(kind: str, session: str) -> str:
+    """Answer the path under which a session's own server is reached."""
+    return f"/session/{WORDS[kind]}/{session}" if WORDS.get(kind) else ""

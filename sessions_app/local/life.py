@@ -1,0 +1,317 @@
+"""The course of one session: get its image, start it, notice when it answers, notice how it ended."""
+
+import asyncio
+import itertools
+import logging
+import os
+import signal
+import socket
+import time
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from . import catalogue, machine
+from .catalogue import Image, Place, Program
+from .events import NORMAL, WARNING
+from .kinds import HEADLESS, Limits, base_path
+from .probe import answers
+from .process import MARKER, End, Process, Spec, launch, read_end
+from .pull import Puller, PullError
+from .session import COMPLETED, FAILED, PENDING, RUNNING, Session
+
+log = logging.getLogger("sessions_app.local")
+
+DEADLINE, DELETED = "DeadlineExceeded", "Deleted"
+LONGEST_BACKOFF = 300.0
+START_ROOM = 60.0
+PROBE_EVERY = 0.25
+NO_COMMAND = "This image runs the command that it is given, and none was given."
+INHERITED = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM")
+JUPYTER_FOLDERS = ("CONFIG", "DATA", "RUNTIME")
+THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
+
+
+@dataclass(frozen=True)
+class Site:
+    """Where this platform keeps things, what it is called, and what starts may take at a time."""
+
+    platform: str
+    data: Path
+    runtime: Path
+    hostname: str
+    limits: Limits
+    puller: Puller
+    starts: asyncio.Semaphore
+    heavy_starts: asyncio.Semaphore
+
+    def folder(self, session: Session) -> Path:
+        """Answer the folder that holds a session's log and status."""
+        return self.data / "sessions" / session.id
+
+    def home(self, user: str) -> Path:
+        """Answer a person's home, shared by their sessions as on the real platform."""
+        return self.data / "home" / user
+
+
+class Life:
+    """One session on its way; a task of the engine runs it."""
+
+    def __init__(
+        self,
+        session: Session,
+        site: Site,
+        say: Callable[..., None],
+        keep: Callable[[], Awaitable[None]],
+        process: Process | None = None,
+    ) -> None:
+        self.session, self.process = session, process
+        self._site, self._say, self._keep = site, say, keep
+        self._starting = False
+        self._cause = ""
+        self.task: asyncio.Task[None] | None = None
+
+    async def run(self) -> None:
+        """Live from where we are to the end."""
+        try:
+            end = await (self._whole() if self.process is None else self._again(self.process))
+        except asyncio.CancelledError:
+            if not self._cause:
+                raise
+            end = None
+        except (
+            Exception
+        ) as error:  # A session must not wait for ever because of our mistake, or of a full disk.
+            log.exception("Session %s could not be run", self.session.id)
+            end = End(time.time(), problem=f"could not be started: {error}")
+        await self._settle(end)
+
+    def end(self, cause: str) -> bool:
+        """Ask for the end, of the wait or of the processes; answer whether there is a process to wait for."""
+        self._cause = self._cause or cause
+        if self.process is not None:
+            self.process.send(signal.SIGTERM)
+        elif not self._starting and self.task:
+            self.task.cancel()
+        return self.process is not None or self._starting
+
+    async def _again(self, process: Process) -> End:
+        """Go on where an earlier run of the platform stopped."""
+        if self.session.status == PENDING and self._program() is None:
+            await self._runs()
+        return await self._follow(process)
+
+    async def _whole(self) -> End:
+        image, root = await self._image()
+        program = image.programs.get(self.session.kind)
+        async with self._site.heavy_starts if program else self._site.starts:
+            self._starting = True
+            process, problem = await self._start(image, program, root)
+            self._starting = False
+            if self._cause:
+                process.send(signal.SIGTERM)
+            if not problem:
+                await self._started(program)
+            following = asyncio.create_task(self._follow(process))
+            try:
+                # A heavy program keeps its place in the queue while it starts, so that not all start at once.
+                await self._answered_or(following, program)
+            except asyncio.CancelledError:
+                following.cancel()
+                raise
+        return await _hold(following)
+
+    async def _image(self) -> tuple[Image, Path | None]:
+        """Get the image, however often that takes."""
+        reference = self.session.image
+        for delay in _delays(self._site.limits.backoff):
+            image = catalogue.find(reference)
+            try:
+                if image is None:
+                    raise PullError(f"{reference}: image not found")
+                return image, await self._pulled(image)
+            except PullError as error:
+                self._say(WARNING, "Failed", f'Failed to pull image "{reference}": {error}')
+                self._say(WARNING, "Failed", "Error: ErrImagePull")
+            self._say(NORMAL, "BackOff", f'Back-off pulling image "{reference}"')
+            self._say(WARNING, "Failed", "Error: ImagePullBackOff")
+            await asyncio.sleep(delay)
+        raise AssertionError("there is always another try")
+
+    async def _pulled(self, image: Image) -> Path | None:
+        if self.session.kind not in image.kinds:
+            raise PullError(f"nothing in it runs as a {self.session.kind} session")
+        if not image.recipe:
+            return None
+        if folder := self._site.puller.folder(image):
+            self._say(NORMAL, "Pulled", f'Image "{image.id}" is already present on this machine')
+            return folder
+        began = time.monotonic()
+        self._say(NORMAL, "Pulling", f'Pulling image "{image.id}" ({image.packages} packages)')
+        folder = await self._site.puller.pull(image, self._progress)
+        self._say(NORMAL, "Pulled", f'Pulled image "{image.id}" in {time.monotonic() - began:.1f} s')
+        return folder
+
+    def _progress(self, text: str) -> None:
+        self._say(NORMAL, "Progress", text, replace=True)
+
+    async def _start(self, image: Image, program: Program | None, root: Path | None) -> tuple[Process, str]:
+        session, folder = self.session, self._site.folder(self.session)
+        home = self._site.home(session.user)
+        await asyncio.to_thread(_make, folder, home)
+        place = self._place(program, folder, home)
+        (folder / "status").unlink(missing_ok=True)
+        self._say(NORMAL, "Created", "Created its folder and its environment")
+        spec = Spec(
+            argv=program.argv(place) if program else session.command or ["echo", NO_COMMAND],
+            env=self._environment(root, folder, home),
+            cwd=str(home),
+            log=str(folder / "log"),
+            status=str(folder / "status"),
+            grace=self._site.limits.grace,
+            cpus=some_cores(session.cores),
+            data=int(session.ram * machine.GIB) if session.ram else 0,
+        )
+        process, problem = await launch(spec, f"{self._site.platform}/{session.id}", folder)
+        session.pid, session.ticks, session.boot = process.pid, process.ticks, machine.boot_id()
+        self.process = process
+        await self._keep()
+        return process, problem
+
+    def _place(self, program: Program | None, folder: Path, home: Path) -> Place:
+        session, port = self.session, 0
+        path = str(self._site.runtime / f"{session.id}.sock")
+        if program:
+            port = 0 if program.unix else free_port()
+            session.address = f"unix:{path}" if program.unix else f"tcp:{port}"
+            _write_secret(folder / "secret", session.id)
+        return Place(
+            id=session.id,
+            host=f"s-{session.slug}.localhost",
+            base=base_path(session.kind, session.id),
+            socket=path,
+            port=port,
+            home=str(home),
+            secret_file=str(folder / "secret"),
+        )
+
+    def _environment(self, root: Path | None, folder: Path, home: Path) -> dict[str, str]:
+        """Compose the variables: some of the machine's, the person's, then ours, which win (contract 2.6)."""
+        session = self.session
+        path = machine.search_path()
+        variables = {key: os.environ[key] for key in INHERITED if key in os.environ}
+        variables["PATH"] = f"{root}/bin:{path}" if root else path
+        variables |= dict(pair.split("=", 1) for pair in session.env if session.kind == HEADLESS)
+        variables |= dict.fromkeys(THREADS, str(int(session.cores or machine.cores())))
+        variables |= {
+            "skaha_hostname": self._site.hostname,
+            "skaha_username": session.user,
+            "skaha_sessionid": session.id,
+            "HOME": str(home),
+            "PWD": str(home),
+            "USER": session.user,
+            MARKER: f"{self._site.platform}/{session.id}",
+        }
+        if session.kind == "notebook":
+            own = {f"JUPYTER_{name}_DIR": str(folder / "jupyter" / name.lower()) for name in JUPYTER_FOLDERS}
+            variables |= {"JUPYTER_TOKEN": session.id, **own}
+        return variables
+
+    async def _started(self, program: Program | None) -> None:
+        self._say(NORMAL, "Started", f"Started process {self.process.pid if self.process else '?'}")
+        if program is None:
+            await self._runs()
+
+    async def _runs(self) -> None:
+        self.session.status = RUNNING
+        await self._keep()
+
+    async def _answered_or(self, following: "asyncio.Task[End]", program: Program | None) -> None:
+        deadline = time.monotonic() + (START_ROOM if program else 0)
+        while self.session.status == PENDING and not following.done() and time.monotonic() < deadline:
+            await asyncio.wait([following], timeout=PROBE_EVERY)
+
+    async def _follow(self, process: Process) -> End:
+        """Wait for the end; until the program answers, ask it now and then."""
+        began = time.monotonic()
+        ended = asyncio.create_task(process.ended())
+        try:
+            while self.session.status == PENDING and not ended.done():
+                if await self._ready():
+                    self._say(NORMAL, "Ready", f"Answers, {time.monotonic() - began:.1f} s after its start")
+                    await self._runs()
+                await asyncio.wait([ended], timeout=PROBE_EVERY)
+            await ended
+        finally:
+            ended.cancel()
+            process.close()
+        end = read_end(self._site.folder(self.session) / "status")
+        return end or End(time.time(), problem="ended without leaving its status: it was killed from outside")
+
+    def _program(self) -> Program | None:
+        image = catalogue.find(self.session.image)
+        return image.programs.get(self.session.kind) if image else None
+
+    async def _ready(self) -> bool:
+        program = self._program()
+        if program is None:
+            return False
+        base = base_path(self.session.kind, self.session.id)
+        return await answers(self.session.address, base + program.probe)
+
+    async def _settle(self, end: End | None) -> None:
+        session = self.session
+        session.ended = end.at if end else time.time()
+        session.status = COMPLETED if end and end.code == 0 and not self._cause else FAILED
+        if self._cause == DEADLINE:
+            self._say(WARNING, DEADLINE, "Was active longer than its deadline allows, and was ended")
+        elif end:
+            fine = session.status == COMPLETED
+            self._say(NORMAL if fine else WARNING, session.status, _sentence(end.text))
+        await self._keep()
+
+
+async def _hold(task: "asyncio.Task[End]") -> End:
+    """Wait for a task of ours; when we are cancelled, so is it."""
+    try:
+        return await task
+    finally:
+        task.cancel()
+
+
+def _delays(first: float) -> "itertools.chain[float]":
+    growing = itertools.takewhile(
+        lambda delay: delay < LONGEST_BACKOFF, (first * 2**n for n in itertools.count())
+    )
+    return itertools.chain(growing, itertools.repeat(LONGEST_BACKOFF))
+
+
+def _sentence(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
+def _make(*folders: Path) -> None:
+    for folder in folders:
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+
+
+def _write_secret(path: Path, secret: str) -> None:
+    """Hand a program its token in a file: a command line can be read by everybody on the machine."""
+    path.touch(mode=0o600)
+    path.write_text(secret)
+
+
+def some_cores(wanted: float | None) -> list[int]:
+    """Choose cores for a fixed request; none means all of them."""
+    if wanted is None or int(wanted) >= machine.cores():
+        return []
+    mine = sorted(os.sched_getaffinity(0))
+    first = time.monotonic_ns() // 1000 % len(mine)
+    return [mine[(first + n) % len(mine)] for n in range(max(1, int(wanted)))]
+
+
+def free_port() -> int:
+    """Find a free port on loopback."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])

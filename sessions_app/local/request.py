@@ -1,0 +1,166 @@
+"""Requests and responses of the API, over plain ASGI."""
+
+import asyncio
+import email.message
+import email.parser
+import email.policy
+import zlib
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+from urllib.parse import parse_qsl
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+
+BODY_LIMIT = 2**20
+CHUNK = 2**16
+SERVER = "OpenCADC/cadc-rest"
+FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
+
+
+class TooLargeError(Exception):
+    """The body is larger than any request of the API needs."""
+
+
+@dataclass
+class Request:
+    """A request, with its parameters where the platform looks for them (contract 4.1)."""
+
+    method: str
+    path: str
+    headers: dict[str, str]
+    parameters: list[tuple[str, str]] = field(default_factory=list)
+
+    def first(self, name: str) -> str | None:
+        """Answer the first value of a parameter."""
+        return next((value for key, value in self.parameters if key == name), None)
+
+    def every(self, name: str) -> list[str]:
+        """Answer all values of a parameter."""
+        return [value for key, value in self.parameters if key == name]
+
+
+@dataclass
+class Response:
+    """An answer: its text, or a file that is sent as far as it goes now."""
+
+    status: int = 200
+    body: str = ""
+    content_type: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    file: Path | None = None
+
+
+def text(status: int, body: str, **headers: str) -> Response:
+    """Answer in plain text; errors are nothing more (contract 11)."""
+    return Response(
+        status, body, "text/plain", {key.replace("_", "-"): value for key, value in headers.items()}
+    )
+
+
+async def read(scope: Scope, receive: Receive) -> Request:
+    """Read a request with its parameters."""
+    headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
+    request = Request(scope["method"], scope["path"], headers)
+    query = _pairs(scope["query_string"])
+    if request.method != "POST":
+        request.parameters = query
+        return request
+    body, kind = await _body(receive), headers.get("content-type", "")
+    if kind.lower().startswith(FORM):
+        request.parameters = query + _pairs(body)
+    elif kind.lower().startswith(MULTIPART):
+        request.parameters = _fields(kind, body)
+    return request
+
+
+async def _body(receive: Receive) -> bytes:
+    body = bytearray()
+    while True:
+        message = await receive()
+        body += message.get("body", b"")
+        if len(body) > BODY_LIMIT:
+            raise TooLargeError
+        if not message.get("more_body"):
+            return bytes(body)
+
+
+def _pairs(raw: bytes) -> list[tuple[str, str]]:
+    return parse_qsl(raw.decode("utf-8", "replace"), keep_blank_values=True)
+
+
+def _fields(content_type: str, body: bytes) -> list[tuple[str, str]]:
+    head = f"Content-Type: {content_type}\r\n\r\n".encode("latin-1")
+    message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(head + body)
+    parts = message.iter_parts() if message.is_multipart() else ()
+    return [
+        (str(part.get_param("name", header="content-disposition")), _content(part))
+        for part in parts
+        if isinstance(part, email.message.EmailMessage)
+    ]
+
+
+def _content(part: email.message.EmailMessage) -> str:
+    payload = part.get_payload(decode=True)
+    return payload.decode("utf-8", "replace") if isinstance(payload, bytes) else ""
+
+
+async def send_response(response: Response, request: Request, send: Send) -> None:
+    """Send an answer; a file goes out piece by piece, compressed if the client takes that."""
+    headers = {"server": SERVER, **response.headers}
+    if response.content_type:
+        headers["content-type"] = response.content_type
+    if response.file is not None:
+        return await _send_file(response, headers, "gzip" in request.headers.get("accept-encoding", ""), send)
+    body = response.body.encode()
+    headers["content-length"] = str(len(body))
+    await _start(send, response.status, headers)
+    await send({"type": "http.response.body", "body": body})
+    return None
+
+
+async def _start(send: Send, status: int, headers: dict[str, str]) -> None:
+    raw = [
+        (key.lower().encode("latin-1"), value.encode("latin-1", "replace")) for key, value in headers.items()
+    ]
+    await send({"type": "http.response.start", "status": status, "headers": raw})
+
+
+async def _send_file(response: Response, headers: dict[str, str], gzip: bool, send: Send) -> None:
+    assert response.file is not None
+    try:
+        size = response.file.stat().st_size
+    except OSError:
+        size = 0
+    # A writer goes on while we read: what is there now is the answer, and no byte more.
+    headers |= (
+        {"content-encoding": "gzip", "vary": "accept-encoding"} if gzip else {"content-length": str(size)}
+    )
+    await _start(send, response.status, headers)
+    async for piece in _pieces(response.file, size, gzip):
+        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    await send({"type": "http.response.body", "body": b""})
+
+
+async def _pieces(path: Path, size: int, gzip: bool) -> AsyncIterator[bytes]:
+    packer = zlib.compressobj(1, wbits=31) if gzip else None
+    if size:
+        with path.open("rb") as file:
+            while (
+                size > 0
+                and (piece := await asyncio.to_thread(_piece, file, min(CHUNK, size), packer)) is not None
+            ):
+                size -= CHUNK
+                yield piece
+    if packer:
+        yield packer.flush()
+
+
+def _piece(file: Any, size: int, packer: Any) -> bytes | None:
+    raw: bytes = file.read(size)
+    if not raw:
+        return None
+    return packer.compress(raw) if packer else raw

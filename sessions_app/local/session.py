@@ -1,0 +1,54 @@
+"""One session as the platform keeps it."""
+
+import secrets
+import string
+from dataclasses import dataclass, field
+
+PENDING, RUNNING, COMPLETED, FAILED = "Pending", "Running", "Completed", "Failed"
+ACTIVE = (PENDING, RUNNING)
+FIRST, REST = string.ascii_lowercase, string.ascii_lowercase + string.digits
+
+
+def new_id() -> str:
+    """Draw a session id (contract 4.6)."""
+    return secrets.choice(FIRST) + "".join(secrets.choice(REST) for _ in range(7))
+
+
+def new_slug() -> str:
+    """Draw the name of a session's host: not its id, because host names leak into logs."""
+    return "".join(secrets.choice(REST) for _ in range(12))
+
+
+@dataclass(slots=True)
+class Session:
+    """A session: what was asked for, where it runs and how it ended."""
+
+    user: str
+    name: str
+    kind: str
+    image: str
+    created: float
+    expires: float
+    command: list[str] = field(default_factory=list)
+    env: list[str] = field(default_factory=list)
+    cores: float | None = None
+    ram: float | None = None
+    id: str = field(default_factory=new_id)
+    slug: str = field(default_factory=new_slug)
+    status: str = PENDING
+    ended: float | None = None
+    address: str = ""
+    pid: int | None = None
+    ticks: int | None = None
+    boot: str | None = None
+    deleted: bool = False
+
+    @property
+    def active(self) -> bool:
+        """Say whether it is waiting or running."""
+        return self.status in ACTIVE
+
+    @property
+    def fixed(self) -> bool:
+        """Say whether its resources count as fixed: the memory alone decides (contract 4.5)."""
+        return self.ram is not None
