@@ -42,6 +42,8 @@ if PRODUCTION and not ALLOWED_HOSTS:
 # Never empty and never `.localhost`: the local platform's sessions live below that name.
 ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost"]
 PORTAL_HOST = ALLOWED_HOSTS[0]
+# Full origins that may open a socket; empty: the page's own host, with its scheme and port.
+PORTAL_ORIGINS = env.words("CANFARWEB_ORIGINS")
 
 INSTALLED_APPS = [
     "daphne",
@@ -59,9 +61,9 @@ MIDDLEWARE = [
     "sessions_app.middleware.secure_responses",
     "servestatic.middleware.ServeStaticMiddleware",
     "sessions_app.middleware.name_the_portal",
-    "sessions_app.middleware.CompressPages",
-    "sessions_app.middleware.LoadSession",
-    "sessions_app.middleware.CheckForgery",
+    "sessions_app.middleware.compress_pages",
+    "sessions_app.middleware.load_session",
+    "sessions_app.middleware.check_forgery",
     "sessions_app.middleware.know_the_person",
     "django_htmx.middleware.HtmxMiddleware",
 ]
@@ -111,6 +113,7 @@ SECURE = PRODUCTION
 SESSION_COOKIE_NAME = "__Host-canfarweb" if SECURE else "canfarweb"
 SESSION_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = True
+SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = int(env.number("CANFARWEB_SESSION_SECONDS", 7 * 86400, low=300, high=90 * 86400))
 CSRF_USE_SESSIONS = True

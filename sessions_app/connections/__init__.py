@@ -13,7 +13,7 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 
 from sessions_app.client import AsyncPool, AsyncSession, errors
-from sessions_app.connections import tasks
+from sessions_app.connections import tasks, writes
 from sessions_app.connections.connection import Connection
 from sessions_app.connections.links import BadLinkError
 from sessions_app.connections.reading import Reading
@@ -78,8 +78,12 @@ async def connection_for(person: Person) -> Connection:
     if token is None:
         raise errors.NotSignedInError("The portal holds no credential of yours for this platform.")
     # Another request may have come first while the credential was read.
-    connection = registry.find(person) or Connection(person, registry.pool, token)
+    earlier = registry.find(person)
+    if earlier is not None:
+        return earlier
+    connection = Connection(person, registry.pool, token)
     registry.remember(connection)
+    await writes.resume(connection)
     return connection
 
 

@@ -25,6 +25,7 @@ EVENTS_FRESHNESS = 2.0
 # Event feeds and reasons kept at once for one person.
 MOST_EVENT_READS = 500
 MOST_REASONS_AT_ONCE = 8
+MOST_EVENTS_KEPT = 200
 
 
 class Connection:
@@ -44,6 +45,9 @@ class Connection:
         self._images: SharedRead[list[values.Image]] = _slowly(
             self.session.image_details, CATALOGUE_FRESHNESS, "images"
         )
+        self._hosts: SharedRead[list[str]] = _slowly(self.session.repositories, CATALOGUE_FRESHNESS, "hosts")
+        # Launches whose answer was lost and that are being looked for: step → name.
+        self.searching: dict[int, str] = {}
         self._events: OrderedDict[str, SharedRead[list[values.Event]]] = OrderedDict()
         self._explaining: set[str] = set()
 
@@ -67,6 +71,10 @@ class Connection:
         """Return the images that can be launched."""
         return await self._images.get()
 
+    async def hosts(self) -> Reading[list[str]]:
+        """Return the hosts that images may come from."""
+        return await self._hosts.get()
+
     async def events(self, record: Record) -> Reading[list[values.Event]]:
         """Return what the platform tells of one session, oldest first."""
         read = self._events.get(record.slug)
@@ -78,6 +86,20 @@ class Connection:
                 self._events.popitem(last=False)
         self._events.move_to_end(record.slug)
         return await read.get()
+
+    async def refresh_events(self, record: Record) -> None:
+        """Bring the record's events and reason up to date, as far as the platform still tells them."""
+        reading = await self.events(record)
+        if not reading.value:
+            return
+        # The list holds its own copy of the record, which is the one whose reason the rows show.
+        known = self.listing.known(record.slug)
+        told = [_event_row(event) for event in reading.value][-MOST_EVENTS_KEPT:]
+        for each in {id(each): each for each in (record, known.record if known else record)}.values():
+            reason = reasons.sentence(each.state, reading.value)
+            if (each.reason, each.events) != (reason, told):
+                each.reason, each.events = reason, told
+                await each.asave(update_fields=["reason", "events"])
 
     def stream_log(self, record: Record, max_bytes: int) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Open the session's whole log, up to ``max_bytes``, in pieces as they arrive."""
@@ -127,18 +149,13 @@ class Connection:
         waiting = [known for known in self.listing.needing_reason() if known.record.slug not in self._explaining]
         for known in waiting[:MOST_REASONS_AT_ONCE]:
             self._explaining.add(known.record.slug)
-            tasks.start(self._explain(known.record, known.info.state), name="explain")
+            if known.info.state == "failed" and known.record.slug in self._events:
+                self._events[known.record.slug].expire()  # What was read before the end does not tell the end.
+            tasks.start(self._explain(known.record), name="explain")
 
-    async def _explain(self, record: Record, state: str) -> None:
+    async def _explain(self, record: Record) -> None:
         try:
-            reading = await self.events(record)
-            if reading.value is None:
-                return
-            reason = reasons.sentence(state, reading.value)
-            told = [_event_row(event) for event in reading.value][-200:]
-            if (record.reason, record.events) != (reason, told):
-                record.reason, record.events = reason, told
-                await record.asave(update_fields=["reason", "events"])
+            await self.refresh_events(record)
         finally:
             self._explaining.discard(record.slug)
 

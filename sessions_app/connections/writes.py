@@ -1,0 +1,347 @@
+"""Launch, renew and destroy: written down before they are sent, and carried through whatever becomes of the browser.
+
+Each button press is an operation of the journal. Its steps are marked as sent before their requests leave, so that a
+portal that is killed midway knows afterwards what may have reached the platform. A launch whose answer was lost is
+never sent again: the platform's list is searched for it by name until that settles it.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections.abc import Coroutine, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta, timezone
+from typing import Any
+
+from asgiref.sync import sync_to_async
+from django.db import transaction
+
+from sessions_app.client import Outcome, errors
+from sessions_app.connections import tasks
+from sessions_app.connections.connection import Connection
+from sessions_app.models import Operation, Record, Step
+from sessions_app.models.journal import SETTLED, StepState, Verb
+
+logger = logging.getLogger(__name__)
+
+# A lost launch is looked for this long, and this often, in seconds.
+SEARCH_TIME = 30.0
+SEARCH_INTERVAL = 2.0
+# A destroyed session may linger in the list; it is looked for this long.
+VANISH_TIME = 10.0
+# The two clocks may differ by this much when a launch is recognised by its start.
+CLOCK_SLACK = timedelta(minutes=5)
+# Operations opened before this process are nobody's work any more; younger ones are under way here.
+_BORN = datetime.now(timezone.utc)
+
+
+@dataclass(frozen=True, slots=True)
+class LaunchRequest:
+    """What is to be launched. RAM is in GiB, as the platform takes it."""
+
+    name: str
+    image: str
+    kind: str
+    cores: int | None = None
+    ram: int | None = None
+    gpu: int | None = None
+    cmd: str | None = None
+    args: str | None = None
+    env: dict[str, str] = field(default_factory=dict)
+    replicas: int = 1
+
+    @property
+    def names(self) -> list[str]:
+        """The name of each session that it makes; the platform's client numbers them from 1."""
+        if self.replicas == 1:
+            return [self.name]
+        return [f"{self.name}-{number}" for number in range(1, self.replicas + 1)]
+
+    def as_json(self) -> dict[str, Any]:
+        """Return what the journal keeps."""
+        return {slot: getattr(self, slot) for slot in self.__slots__}
+
+
+async def launch(connection: Connection, request: LaunchRequest, form_key: str) -> Operation:
+    """Launch once for this form key; a repeated form finds its first operation."""
+    steps = [Step(position=place, name=name) for place, name in enumerate(request.names)]
+    operation, is_new = await _open(connection, Verb.LAUNCH, form_key, request.as_json(), steps)
+    if is_new:
+        work = _run_launch(connection, operation, request)
+        tasks.start(_carry_through(operation, work), name="launch")
+    return operation
+
+
+async def renew(connection: Connection, records: Sequence[Record], form_key: str) -> Operation:
+    """Ask the platform to let these sessions live longer."""
+    operation, is_new = await _open(connection, Verb.RENEW, form_key, {}, _steps_of(records))
+    if is_new:
+        work = _run_renew(connection, operation, records)
+        tasks.start(_carry_through(operation, work), name="renew")
+    return operation
+
+
+async def destroy(connection: Connection, records: Sequence[Record], form_key: str) -> Operation:
+    """End these sessions."""
+    operation, is_new = await _open(connection, Verb.DESTROY, form_key, {}, _steps_of(records))
+    if is_new:
+        work = _run_destroy(connection, operation, records)
+        tasks.start(_carry_through(operation, work), name="destroy")
+    return operation
+
+
+async def wait(operation: Operation, patience: float) -> list[Step]:
+    """Return the operation's steps once all are settled, or as they are after ``patience`` seconds."""
+    end = time.monotonic() + patience
+    while True:
+        steps = await steps_of(operation)
+        if all(step.state in SETTLED for step in steps) or time.monotonic() > end:
+            return steps
+        await asyncio.sleep(0.1)
+
+
+async def steps_of(operation: Operation) -> list[Step]:
+    """Return the operation's steps with their records, in order."""
+    return [step async for step in operation.steps.select_related("record")]
+
+
+async def resume(connection: Connection) -> None:
+    """Settle what an earlier process of the portal left open for this person."""
+    earlier = Step.objects.filter(operation__person=connection.person, operation__opened__lt=_BORN)
+    left = earlier.exclude(state__in=SETTLED)
+    steps = [step async for step in left.select_related("operation", "record")]
+    never_sent = [step for step in steps if step.state == StepState.MEANT]
+    for step in never_sent:
+        await _settle(step, StepState.FAILED, "The portal stopped before this was sent. Nothing happened; try again.")
+    launches = [s for s in steps if s.state != StepState.MEANT and s.operation.verb == Verb.LAUNCH]
+    others = [s for s in steps if s.state != StepState.MEANT and s.operation.verb != Verb.LAUNCH]
+    for step in others:
+        await _settle(step, StepState.FAILED, "The portal stopped while this was under way. See its state and try again.")
+    if launches:
+        tasks.start(_search(connection, launches), name="search")
+
+
+async def _open(
+    connection: Connection, verb: Verb, form_key: str, request: dict[str, Any], steps: list[Step]
+) -> tuple[Operation, bool]:
+    @sync_to_async
+    @transaction.atomic
+    def opened() -> tuple[Operation, bool]:
+        return Operation.objects.open_once(connection.person, verb, form_key, request, steps)
+
+    return await opened()
+
+
+def _steps_of(records: Sequence[Record]) -> list[Step]:
+    return [Step(position=place, name=record.name, record=record) for place, record in enumerate(records)]
+
+
+async def _carry_through(operation: Operation, work: Coroutine[Any, Any, None]) -> None:
+    """Run the work; should it fail as a whole, say so at every step that is still open."""
+    try:
+        await work
+    except (ValueError, errors.PlatformError) as error:
+        message = said(error)
+    except Exception:
+        logger.exception("Operation %s broke off.", operation.slug)
+        message = "The portal made a mistake here. See the session's state before you try again."
+    else:
+        return
+    for step in await steps_of(operation):
+        if step.state not in SETTLED:
+            await _settle(step, StepState.FAILED, message)
+
+
+async def _mark_sent(operation: Operation) -> list[Step]:
+    await operation.steps.aupdate(state=StepState.SENT, sent=datetime.now(timezone.utc))
+    return await steps_of(operation)
+
+
+async def _settle(step: Step, state: StepState, message: str) -> None:
+    step.state, step.message = state, message[:700]
+    step.settled = datetime.now(timezone.utc) if state in SETTLED else None
+    await step.asave(update_fields=["state", "message", "settled", "record"])
+
+
+async def _run_launch(connection: Connection, operation: Operation, request: LaunchRequest) -> None:
+    steps = await _mark_sent(operation)
+    outcomes: list[Outcome[str]] = await connection.session.outcomes.create(
+        name=request.name,
+        image=request.image,
+        cores=request.cores,
+        ram=request.ram,
+        kind=request.kind,
+        gpu=request.gpu,
+        cmd=request.cmd,
+        args=request.args,
+        env=request.env or None,
+        replicas=request.replicas,
+    )
+    for step, outcome in zip(steps, outcomes, strict=True):
+        await _settle_launch(connection, step, outcome, request)
+    connection.expire_rows()
+    lost = [step for step in steps if step.state == StepState.UNSURE]
+    if lost:
+        await _search(connection, lost)
+
+
+async def _settle_launch(
+    connection: Connection, step: Step, outcome: Outcome[str], request: LaunchRequest
+) -> None:
+    if outcome.error is None:
+        step.record = await _record_of(connection, str(outcome.value), step.name, request)
+        await _settle(step, StepState.DONE, "Launched.")
+    elif may_have_arrived(outcome.error):
+        await _settle(step, StepState.UNSURE, "The answer was lost. Looking for the session on the platform.")
+    else:
+        await _settle(step, StepState.FAILED, said(outcome.error))
+
+
+async def _record_of(connection: Connection, session_id: str, name: str, request: LaunchRequest) -> Record:
+    """Return the new session's record, so that its page is there at once, before the next list."""
+    draft = Record.objects.draft(connection.person, session_id)
+    now = datetime.now(timezone.utc)
+    record, _ = await Record.objects.aget_or_create(
+        owner=connection.person,
+        id_fingerprint=draft.id_fingerprint,
+        defaults={
+            "slug": draft.slug,
+            "platform": draft.platform,
+            "id_sealed": draft.id_sealed,
+            "name": name.lower()[:63],
+            "kind": request.kind,
+            "image": request.image[:300],
+            "state": "pending",
+            "states": [["pending", now.isoformat()]],
+        },
+    )
+    return record
+
+
+async def _search(connection: Connection, steps: list[Step]) -> None:
+    connection.searching.update({step.pk: step.name for step in steps})
+    try:
+        await _search_until_settled(connection, steps)
+    finally:
+        for step in steps:
+            connection.searching.pop(step.pk, None)
+
+
+async def _search_until_settled(connection: Connection, steps: list[Step]) -> None:
+    """Look for launches whose answer was lost, until each is found or the platform surely has it not."""
+    missing = list(steps)
+    looked_since = time.monotonic()
+    while missing:
+        connection.expire_rows()
+        reading = await connection.rows(patience=15.0)
+        if reading.current:
+            missing = [step for step in missing if not await _found(connection, step)]
+            if time.monotonic() - looked_since > SEARCH_TIME:
+                break
+        else:
+            looked_since = max(looked_since, time.monotonic() - SEARCH_TIME / 2)
+        if missing:
+            await asyncio.sleep(SEARCH_INTERVAL)
+    for step in missing:
+        await _settle(step, StepState.FAILED, "The platform has no such session: it never arrived. Launch it again.")
+
+
+async def _found(connection: Connection, step: Step) -> bool:
+    wanted = step.name.lower()[:63].rstrip("-")
+    since = (step.sent or datetime.now(timezone.utc)) - CLOCK_SLACK
+    candidates = Record.objects.filter(
+        owner=connection.person,
+        name=wanted,
+        kind=step.operation.request.get("kind", ""),
+        seen__gte=step.sent,
+        gone=None,
+        steps=None,
+    )
+    async for record in candidates.order_by("seen"):
+        if record.started is None or record.started >= since:
+            step.record = record
+            await _settle(step, StepState.DONE, "Launched. Its answer had been lost; it was found on the platform.")
+            return True
+    return False
+
+
+async def _run_renew(connection: Connection, operation: Operation, records: Sequence[Record]) -> None:
+    steps = await _mark_sent(operation)
+    ids = [connection.id_of(record) for record in records]
+    before = {row.slug: row.expires for row in connection.listing.rows()}
+    outcomes = await connection.session.outcomes.renew(ids)
+    connection.expire_rows()
+    reading = await connection.rows(patience=5.0)
+    after = {row.slug: row.expires for row in reading.value or ()} if reading.current else {}
+    for step, record, outcome in zip(steps, records, outcomes, strict=True):
+        if outcome.error is not None:
+            await _settle(step, StepState.FAILED, said(outcome.error))
+        else:
+            await _settle(step, StepState.DONE, _renewed(before.get(record.slug), after.get(record.slug)))
+
+
+def _renewed(before: datetime | None, after: datetime | None) -> str:
+    """Say what the platform made of it: its answer is the same whether or not the end moved."""
+    if after is None:
+        return "Renewed. The new end is not known yet."
+    end = f"{after:%-d %B, %H:%M} UTC"
+    if before is not None and after <= before:
+        return f"The platform kept the end at {end}: it is already as late as a renewal would make it."
+    return f"Renewed: it now ends on {end}."
+
+
+async def _run_destroy(connection: Connection, operation: Operation, records: Sequence[Record]) -> None:
+    steps = await _mark_sent(operation)
+    ids = [connection.id_of(record) for record in records]
+    outcomes = await connection.session.outcomes.destroy(ids)
+    refused = [outcome.error for outcome in outcomes]
+    left = await _still_there(connection, [i for i, error in zip(ids, refused, strict=True) if error is None])
+    for step, session_id, error in zip(steps, ids, refused, strict=True):
+        if isinstance(error, errors.NotFoundError) or (error is None and session_id not in left):
+            await _settle(step, StepState.DONE, "Destroyed.")
+        elif error is not None:
+            await _settle(step, StepState.FAILED, said(error))
+        else:
+            await _settle(step, StepState.FAILED, left[session_id])
+    connection.expire_rows()
+
+
+async def _still_there(connection: Connection, ids: list[str]) -> dict[str, str]:
+    """Return which sessions outlived their deletion and what to say: the platform answers 200 whatever it did."""
+    end = time.monotonic() + VANISH_TIME
+    while True:
+        looks = await connection.session.outcomes.info(ids)
+        left = {
+            session_id: _why_left(look)
+            for session_id, look in zip(ids, looks, strict=True)
+            if not isinstance(look.error, errors.NotFoundError) and not _ending(look)
+        }
+        if not left or time.monotonic() > end:
+            return left
+        ids = list(left)
+        await asyncio.sleep(0.5)
+
+
+def _ending(look: Outcome[dict[str, Any]]) -> bool:
+    return look.error is None and str((look.value or {}).get("status", "")).startswith("Terminating")
+
+
+def _why_left(look: Outcome[dict[str, Any]]) -> str:
+    if look.error is not None:
+        return f"The platform took the request, but whether the session is gone cannot be seen. {said(look.error)}"
+    return "The platform took the request, but still lists the session. Try again in a moment."
+
+
+def may_have_arrived(error: errors.PlatformError) -> bool:
+    """Say whether the platform may have acted although its answer was lost."""
+    return bool(getattr(error, "sent", False)) and isinstance(
+        error, errors.PlatformUnreachableError | errors.TooSlowError | errors.NotUnderstoodError
+    )
+
+
+def said(error: Exception) -> str:
+    """Return an error as a sentence with what to do."""
+    advice = getattr(error, "advice", "")
+    return f"{error} {advice}".strip() if advice and advice not in str(error) else str(error)

@@ -1,0 +1,146 @@
+"""Middleware that stays async.
+
+Django runs each of its own synchronous steps on a thread, and every such hop costs more than the step. Where a step
+only touches memory it is called here directly; where it may wait (the session row) it is awaited.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from asgiref.sync import sync_to_async
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.middleware import SessionMiddleware
+from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
+from django.http.response import HttpResponseBase
+from django.middleware.csrf import CsrfViewMiddleware
+from django.middleware.gzip import GZipMiddleware
+from django.utils.cache import patch_vary_headers
+from django.utils.decorators import async_only_middleware
+
+from sessions_app.models import Person
+
+GetResponse = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+
+CONTENT_SECURITY_POLICY = "; ".join(
+    [
+        "default-src 'none'",
+        "script-src 'self'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "font-src 'self'",
+        "connect-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "object-src 'none'",
+        "frame-ancestors 'none'",
+    ]
+)
+HEADERS = {
+    "Content-Security-Policy": CONTENT_SECURITY_POLICY,
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Referrer-Policy": "same-origin",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+}
+SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
+
+
+def _unused(request: HttpRequest) -> HttpResponse:
+    """Stand where Django's middleware wants the next one; only its single steps are called here."""
+    raise AssertionError("Django's own chain is not used here.")
+
+
+@async_only_middleware
+def secure_responses(get_response: GetResponse) -> GetResponse:
+    """Add the headers that keep a page, its address and its data to itself."""
+
+    async def middleware(request: HttpRequest) -> HttpResponseBase:
+        response = await get_response(request)
+        for name, value in HEADERS.items():
+            response.headers.setdefault(name, value)
+        if settings.SECURE:
+            response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
+        if not request.path.startswith("/static/"):
+            response.headers.setdefault("Cache-Control", "private, no-store")
+            patch_vary_headers(response, ["Cookie", "HX-Request"])
+        return response
+
+    return middleware
+
+
+@async_only_middleware
+def name_the_portal(get_response: GetResponse) -> GetResponse:
+    """Send a visit to 127.0.0.1 to `localhost`: the bare address is left to sessions, whose pages are not trusted."""
+
+    async def middleware(request: HttpRequest) -> HttpResponseBase:
+        host, _, port = request.headers.get("host", "").partition(":")
+        if host == "127.0.0.1" and settings.PORTAL_HOST == "localhost" and request.method in SAFE:
+            here = f"http://localhost{':' + port if port.isdigit() else ''}{request.get_full_path()}"
+            return HttpResponsePermanentRedirect(here)
+        request.get_host()  # An unknown host name ends here, with a 400.
+        return await get_response(request)
+
+    return middleware
+
+
+@async_only_middleware
+def compress_pages(get_response: GetResponse) -> GetResponse:
+    """Compress pages, with Django's padding against guessing secrets by length."""
+    gzip = GZipMiddleware(_unused)
+
+    async def middleware(request: HttpRequest) -> HttpResponseBase:
+        return gzip.process_response(request, await get_response(request))
+
+    return middleware
+
+
+@async_only_middleware
+def load_session(get_response: GetResponse) -> GetResponse:
+    """Load the browser's session once, before anything asks for it; save it only when it changed."""
+    sessions = SessionMiddleware(_unused)
+
+    async def middleware(request: HttpRequest) -> HttpResponseBase:
+        sessions.process_request(request)
+        if settings.SESSION_COOKIE_NAME in request.COOKIES:
+            await request.session.aget(SESSION_KEY)
+        response = await get_response(request)
+        if request.session.modified:
+            return await sync_to_async(sessions.process_response)(request, response)
+        return sessions.process_response(request, response)
+
+    return middleware
+
+
+@async_only_middleware
+def check_forgery(get_response: GetResponse) -> GetResponse:
+    """Refuse a change that another site asks for: by token, and by what the browser says of its origin."""
+    forgery = CsrfViewMiddleware(_unused)
+
+    async def middleware(request: HttpRequest) -> HttpResponseBase:
+        forgery.process_request(request)
+        refused = _from_elsewhere(forgery, request) or forgery.process_view(request, _unused, (), {})
+        return forgery.process_response(request, refused or await get_response(request))
+
+    return middleware
+
+
+def _from_elsewhere(forgery: CsrfViewMiddleware, request: HttpRequest) -> HttpResponseBase | None:
+    """Refuse what the browser says comes from another site; an older one says nothing and the token decides."""
+    site = request.headers.get("sec-fetch-site", "same-origin")
+    if request.method in SAFE or site in {"same-origin", "none"}:
+        return None
+    return forgery._reject(request, "The request comes from another site.")
+
+
+@async_only_middleware
+def know_the_person(get_response: GetResponse) -> GetResponse:
+    """Set ``request.person`` to who is signed in, or None, so that no template or view has to wait for it."""
+
+    async def middleware(request: HttpRequest) -> HttpResponseBase:
+        pk = request.session.get(SESSION_KEY)
+        request.person = await Person.objects.filter(pk=pk).afirst() if pk else None  # type: ignore[attr-defined]
+        return await get_response(request)
+
+    return middleware

@@ -1,0 +1,118 @@
+"""How values are written on a page."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+from urllib.parse import quote
+
+from django import template
+from django.utils.html import format_html
+from django.utils.safestring import SafeString
+
+from sessions_app.forms import KIND_TITLES
+
+register = template.Library()
+
+STEPS = ((86400, "d"), (3600, "h"), (60, "min"))
+STATE_TITLES = {"completed": "Completed", "ending": "Ending", "gone": "Gone", "unknown": "Unknown"}
+
+
+@register.filter
+def span(seconds: float) -> str:
+    """Write a length of time in its two largest units: “3 d 4 h”, “12 min”, “40 s”."""
+    left = max(0, int(seconds))
+    if left < 60:
+        return f"{left} s"
+    words = []
+    for size, unit in STEPS:
+        count, left = divmod(left, size)
+        if count or words:
+            words.append(f"{count} {unit}")
+        if len(words) == 2:
+            break
+    return " ".join(word for place, word in enumerate(words) if place == 0 or not word.startswith("0 "))
+
+
+@register.filter
+def age(moment: datetime | None) -> SafeString | str:
+    """Write how long ago a moment was; the page keeps it counting."""
+    if moment is None:
+        return "—"
+    return _moment(moment, "age", span((datetime.now(timezone.utc) - moment).total_seconds()))
+
+
+@register.filter
+def left(moment: datetime | None) -> SafeString | str:
+    """Write how long it is until a moment; the page keeps it counting and turns it amber within a day, red in an hour."""
+    if moment is None:
+        return "—"
+    seconds = (moment - datetime.now(timezone.utc)).total_seconds()
+    return _moment(moment, "left", span(seconds) if seconds > 0 else "now")
+
+
+def _moment(moment: datetime, how: str, words: str) -> SafeString:
+    stamp = f"{moment:%Y-%m-%dT%H:%M:%SZ}"
+    title = f"{moment:%Y-%m-%d %H:%M:%S} UTC"
+    return format_html('<time datetime="{}" title="{}" data-{}>{}</time>', stamp, title, how, words)
+
+
+@register.filter
+def amount(value: float | None) -> str:
+    """Write a number with as few digits as it needs, or a dash."""
+    if value is None:
+        return "—"
+    return f"{value:.1f}".rstrip("0").rstrip(".") if value < 100 else f"{value:.0f}"
+
+
+@register.filter
+def used_of(used: float | None, asked: float | None) -> str:
+    """Write what is used of what was asked for; what is not known is left out."""
+    if used is None and asked is None:
+        return "—"
+    if asked is None:
+        return amount(used)
+    return f"{amount(used)}/{amount(asked)}"
+
+
+@register.filter
+def kind_title(kind: str) -> str:
+    """Name a kind as people know it."""
+    return KIND_TITLES.get(kind, kind)
+
+
+@register.filter
+def state_title(state: str) -> str:
+    """Name a state."""
+    return STATE_TITLES.get(state, state.capitalize())
+
+
+@register.filter
+def image_name(image: str) -> str:
+    """Return an image's name and tag, without host and project."""
+    return image.rpartition("/")[2] or image
+
+
+@register.filter
+def image_project(image: str) -> str:
+    """Return an image's project, without the host."""
+    return image.rpartition("/")[0].partition("/")[2]
+
+
+@register.filter
+def remarks_of(form: object, field: str) -> list[str]:
+    """Return what the form remarks at one field."""
+    return getattr(form, "remarks", {}).get(field, [])
+
+
+@register.filter
+def encoded(value: str) -> str:
+    """Write a value as one part of a query."""
+    return quote(value, safe="")
+
+
+@register.filter
+def share_of(part: float | None, whole: float | None) -> int:
+    """Return the percentage of ``part`` in ``whole``, from 0 to 100."""
+    if not part or not whole:
+        return 0
+    return max(0, min(100, round(100 * part / whole)))

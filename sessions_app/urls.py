@@ -1,0 +1,37 @@
+"""The portal's addresses. A page and its fragment share one; a fragment has its own only where it is a thing of its own."""
+
+from django.urls import include, path
+
+from sessions_app.views import connect, health, launch, operations, sessions, signin, stats, texts
+
+signin_patterns = (
+    [
+        path("signin", signin.start, name="start"),
+        path("welcome", signin.welcome, name="welcome"),
+        path("signout", signin.leave, name="leave"),
+    ],
+    "signin",
+)
+
+session_patterns = (
+    [
+        path("", sessions.listing, name="list"),
+        path("stats", stats.strip, name="stats"),
+        path("launch", launch.form, name="launch"),
+        path("launch/check", launch.check, name="launch-check"),
+        path("renew", operations.renew, name="renew"),
+        path("destroy", operations.destroy, name="destroy"),
+        path("operations/<slug:slug>", operations.outcome, name="operation"),
+        path("s/<slug:slug>", sessions.detail, name="detail"),
+        path("s/<slug:slug>/open", connect.connect, name="open"),
+        path("s/<slug:slug>/log.txt", texts.log, name="log"),
+        path("s/<slug:slug>/events.txt", texts.events, name="events"),
+    ],
+    "sessions",
+)
+
+urlpatterns = [
+    path("", include(signin_patterns)),
+    path("", include(session_patterns)),
+    path("healthz", health.alive, name="healthz"),
+]

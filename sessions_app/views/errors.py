@@ -1,0 +1,38 @@
+"""Pages for what went wrong: what happened, what still holds, what to do. No detail of the inside."""
+
+from __future__ import annotations
+
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+
+
+def forgery(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Say that a form was not ours or too old."""
+    sentence = "This form is no longer valid, so nothing was done. Go back, reload the page and try again."
+    return _page(request, 403, "Nothing was done", sentence)
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Say that the request makes no sense."""
+    return _page(request, 400, "This request makes no sense", "Check the address, or start from the sessions page.")
+
+
+def not_allowed(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Say that this is not for the person."""
+    return _page(request, 403, "This is not for you", "Nothing was done. Start from the sessions page.")
+
+
+def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Say that there is nothing: what is not yours looks the same as what is not there."""
+    sentence = "There is nothing at this address, or it is not yours. Links to sessions end with their record."
+    return _page(request, 404, "Nothing here", sentence)
+
+
+def broken(request: HttpRequest) -> HttpResponse:
+    """Say that the mistake is the portal's."""
+    sentence = "The portal made a mistake. Your sessions are untouched. Try again; if it stays, tell who runs this portal."
+    return _page(request, 500, "The portal made a mistake", sentence)
+
+
+def _page(request: HttpRequest, status: int, title: str, sentence: str) -> HttpResponse:
+    return render(request, "error.html", {"title": title, "sentence": sentence}, status=status)

@@ -1,0 +1,67 @@
+"""What stands before a view: a person who is signed in, and the way a page becomes its fragment."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any, Concatenate, ParamSpec
+from urllib.parse import quote
+
+from django.conf import settings
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django_htmx.http import HttpResponseClientRedirect
+from django_htmx.middleware import HtmxDetails
+
+from sessions_app.client import errors
+from sessions_app.connections import Connection, connection_for
+from sessions_app.models import Person
+
+P = ParamSpec("P")
+
+
+class PortalRequest(HttpRequest):
+    """A request as our middleware hands it on."""
+
+    person: Person
+    htmx: HtmxDetails
+
+
+View = Callable[Concatenate[PortalRequest, P], Awaitable[HttpResponse]]
+ConnectedView = Callable[Concatenate[PortalRequest, Connection, P], Awaitable[HttpResponse]]
+
+
+def connected(view: ConnectedView[P]) -> View[P]:
+    """Hand the person's connection to a view; whoever has none is sent to sign in and back."""
+
+    @functools.wraps(view)
+    async def guarded(request: PortalRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+        if request.person is None:
+            return to_signin(request)
+        try:
+            connection = await connection_for(request.person)
+        except errors.NotSignedInError:
+            return to_signin(request)
+        return await view(request, connection, *args, **kwargs)
+
+    return guarded
+
+
+def to_signin(request: PortalRequest) -> HttpResponse:
+    """Send the browser to the sign-in page, with the way back."""
+    back = request.get_full_path() if request.method == "GET" and not request.htmx else ""
+    if request.htmx and request.htmx.current_url_abs_path:
+        back = request.htmx.current_url_abs_path
+    where = reverse(settings.LOGIN_URL) + (f"?next={quote(back)}" if back not in {"", "/"} else "")
+    if request.htmx:
+        return HttpResponseClientRedirect(where)
+    return redirect(where)
+
+
+def page(request: PortalRequest, name: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:
+    """Render ``name.html``, or its fragment ``_name.html`` when htmx asks for a piece of the page."""
+    folder, _, leaf = name.rpartition("/")
+    is_fragment = bool(request.htmx) and not request.htmx.boosted and not request.htmx.history_restore_request
+    template = f"{folder}/{'_' if is_fragment else ''}{leaf}.html"
+    return render(request, template, context, status=status)

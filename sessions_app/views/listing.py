@@ -1,0 +1,143 @@
+"""Choose which sessions a page shows: filters in the address, counts beside them, a hundred to a page."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from urllib.parse import urlencode
+
+from django.http import QueryDict
+
+from sessions_app.connections import Reading, Row
+from sessions_app.forms import KIND_TITLES
+
+PAGE_SIZE = 100
+VERSION_HEADER = "X-Shown-Version"
+STATES = ("running", "pending", "failed", "completed", "ending", "unknown")
+
+
+@dataclass(frozen=True, slots=True)
+class Filter:
+    """What the address asks for."""
+
+    kind: str = ""
+    state: str = ""
+    search: str = ""
+    page: int = 1
+
+    @classmethod
+    def of(cls, query: QueryDict) -> Filter:
+        """Read the address; what it does not know is left out."""
+        kind, state, page = query.get("kind", ""), query.get("state", ""), query.get("page", "1")
+        return cls(
+            kind=kind if kind in KIND_TITLES else "",
+            state=state if state in STATES else "",
+            search=query.get("q", "").strip()[:80],
+            page=max(1, int(page)) if page.isdecimal() and len(page) < 6 else 1,
+        )
+
+    @property
+    def narrows(self) -> bool:
+        """Whether anything is left out."""
+        return bool(self.kind or self.state or self.search)
+
+    def address(self, **changes: str | int) -> str:
+        """Return the query string of this filter with some parts changed."""
+        values = {"kind": self.kind, "state": self.state, "q": self.search, "page": self.page, **changes}
+        kept = {key: value for key, value in values.items() if value and (key, value) != ("page", 1)}
+        return f"?{urlencode(kept)}" if kept else "?"
+
+    def lets(self, row: Row, *, whatever_state: bool = False) -> bool:
+        """Say whether a session passes."""
+        return (
+            (not self.kind or row.kind == self.kind)
+            and (whatever_state or not self.state or row.state == self.state)
+            and (not self.search or self.search.lower() in row.name.lower())
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Tab:
+    """One state to choose, with how many sessions are in it."""
+
+    state: str
+    title: str
+    count: int
+    address: str
+    chosen: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """One page of a filtered list."""
+
+    rows: Sequence[Row]
+    total: int
+    pages: int
+    first: int
+    tabs: tuple[Tab, ...]
+
+    @property
+    def last(self) -> int:
+        """The position of the page's last row, from 1."""
+        return self.first + len(self.rows) - 1
+
+
+def shown(rows: Sequence[Row], wanted: Filter) -> Shown:
+    """Return the page of ``rows`` that ``wanted`` asks for."""
+    counted = [row for row in rows if wanted.lets(row, whatever_state=True)]
+    passing = [row for row in counted if not wanted.state or row.state == wanted.state]
+    pages = max(1, -(-len(passing) // PAGE_SIZE))
+    start = (min(wanted.page, pages) - 1) * PAGE_SIZE
+    return Shown(
+        rows=passing[start : start + PAGE_SIZE],
+        total=len(passing),
+        pages=pages,
+        first=start + 1,
+        tabs=_tabs(counted, wanted),
+    )
+
+
+def _tabs(rows: Iterable[Row], wanted: Filter) -> tuple[Tab, ...]:
+    counts = Counter(row.state for row in rows)
+    tabs = [Tab("", "All", counts.total(), wanted.address(state="", page=1), not wanted.state)]
+    for state in STATES:
+        if counts[state] or state == wanted.state or state in {"running", "pending", "failed"}:
+            address = wanted.address(state=state, page=1)
+            tabs.append(Tab(state, state.capitalize(), counts[state], address, wanted.state == state))
+    return tuple(tabs)
+
+
+def version(*parts: object) -> str:
+    """Return a short name for what a fragment would show, so that an unchanged one is not sent again."""
+    return hashlib.blake2b(repr(parts).encode(), digest_size=9).hexdigest()
+
+
+def face(row: Row) -> tuple[object, ...]:
+    """Return what of a row can be seen, at the precision in which it is shown."""
+    return (
+        row.slug,
+        row.name,
+        row.kind,
+        row.image,
+        row.status,
+        row.reason,
+        row.started,
+        row.expires,
+        row.requested_cores,
+        row.requested_ram_gb,
+        None if row.cores_in_use is None else round(row.cores_in_use, 1),
+        None if row.ram_in_use_gb is None else round(row.ram_in_use_gb, 1),
+        row.connectable,
+    )
+
+
+def trouble(reading: Reading[object]) -> tuple[str, str]:
+    """Return the reason why what is shown is not new, and what to do; two empty strings where it is."""
+    if reading.error is not None:
+        return str(reading.error), reading.error.advice
+    if reading.slow:
+        return "The platform is slow to answer.", "It is still being asked; this page goes on by itself."
+    return "", ""

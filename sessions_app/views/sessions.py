@@ -1,0 +1,100 @@
+"""The list of a person's sessions, and the page of one."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.conf import settings
+from django.http import HttpResponse
+from django.views.decorators.http import require_GET
+
+from sessions_app import access
+from sessions_app.connections import Connection, Reading, Row
+from sessions_app.forms import KINDS
+from sessions_app.models import Record
+from sessions_app.views import listing as listings
+from sessions_app.views.guards import PortalRequest, connected, page
+from sessions_app.views.stats import strip_context
+
+@require_GET
+@connected
+async def listing(request: PortalRequest, connection: Connection) -> HttpResponse:
+    """Show the person's sessions; answer 204 to a fragment that would show what is shown already."""
+    wanted = listings.Filter.of(request.GET)
+    reading = await connection.rows()
+    shown = listings.shown(reading.value or (), wanted)
+    reason, advice = listings.trouble(reading)
+    searching = sorted(connection.searching.values())
+    version = listings.version(
+        request.get_full_path(), [listings.face(row) for row in shown.rows], shown.tabs, reason, searching
+    )
+    if request.htmx and request.headers.get(listings.VERSION_HEADER) == version:
+        return HttpResponse(status=204)
+    context = {
+        "reading": reading,
+        "shown": shown,
+        "wanted": wanted,
+        "kinds": KINDS,
+        "reason": reason,
+        "advice": advice,
+        "searching": searching,
+        "version": version,
+        "previous_address": wanted.address(page=max(1, wanted.page - 1)),
+        "next_address": wanted.address(page=wanted.page + 1),
+        "interval": _interval(reading),
+    }
+    if not request.htmx:
+        context |= await strip_context(connection)
+    return page(request, "sessions/list", context)
+
+
+@require_GET
+@connected
+async def detail(request: PortalRequest, connection: Connection, slug: str) -> HttpResponse:
+    """Show one session: what it is, what it does, and its log and events as they come."""
+    record = await access.record_for(request.person, slug)
+    reading = await connection.rows()
+    row = next((row for row in reading.value or () if row.slug == slug), None)
+    reason, advice = listings.trouble(reading)
+    state = _state(record, row, reading)
+    version = listings.version(slug, row and listings.face(row), state, record.reason, reason)
+    if request.htmx and request.headers.get(listings.VERSION_HEADER) == version:
+        return HttpResponse(status=204)
+    context = {
+        "record": record,
+        "row": row,
+        "session": row or record,
+        "state": state,
+        "why": (row.reason if row else "") or record.reason,
+        "reading": reading,
+        "reason": reason,
+        "advice": advice,
+        "version": version,
+        "interval": _interval(reading),
+        "slug": slug,
+    }
+    if not request.htmx:
+        context |= {"events": await _events(connection, record), "initial_log": None}
+    return page(request, "sessions/detail", context)
+
+
+def _state(record: Record, row: Row | None, reading: Reading[tuple[Row, ...]]) -> str:
+    """Return what to call the session: as listed, or as last known, or gone."""
+    if row is not None:
+        return row.state
+    if record.gone is not None:
+        return "gone"
+    return record.state
+
+
+def _interval(reading: Reading[tuple[Row, ...]]) -> int:
+    """Return how many seconds until the page looks again: while nothing moves, as often as there can be news."""
+    if reading.current and not any(row.in_transition for row in reading.value or ()):
+        return max(2, min(5, round(settings.QUIET_FRESHNESS)))
+    return 2
+
+
+async def _events(connection: Connection, record: Record) -> list[dict[str, Any]]:
+    if record.gone is None:
+        await connection.refresh_events(record)
+    return list(record.events)

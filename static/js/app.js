@@ -1,0 +1,81 @@
+// Binds behaviours to the elements that name them, now and after every swap, and lets go when an element leaves.
+//
+// An element says data-behaviour="one two"; each is the module behaviours/<name>.js with an `attach(element)` that
+// returns its `detach`.
+
+import { startTimes } from "./behaviours/times.js";
+import { startDialog } from "./behaviours/dialog.js";
+
+const modules = {
+  refresh: () => import("./behaviours/refresh.js"),
+  hold: () => import("./behaviours/hold.js"),
+  selection: () => import("./behaviours/selection.js"),
+  launch: () => import("./behaviours/launch.js"),
+  "log-view": () => import("./behaviours/log-view.js"),
+  "events-view": () => import("./behaviours/events-view.js"),
+};
+
+const attached = new Map();
+
+async function bind(element) {
+  if (attached.has(element)) return;
+  const detachers = [];
+  attached.set(element, detachers);
+  for (const name of element.dataset.behaviour.split(/\s+/)) {
+    const load = modules[name];
+    if (!load) continue;
+    const { attach } = await load();
+    if (!attached.has(element)) return;
+    const detach = attach(element);
+    if (detach) detachers.push(detach);
+  }
+}
+
+function bindAll(root) {
+  for (const element of root.querySelectorAll("[data-behaviour]")) bind(element);
+}
+
+function unbindLost() {
+  for (const [element, detachers] of attached) {
+    if (element.isConnected) continue;
+    attached.delete(element);
+    detachers.forEach((detach) => detach());
+  }
+}
+
+function focusWanted() {
+  document.querySelector("[data-focus]")?.focus();
+}
+
+// One status for the whole page: the portal itself is out of reach.
+function watchThePortal() {
+  const lost = document.getElementById("lost");
+  document.body.addEventListener("htmx:sendError", () => { lost.hidden = false; });
+  document.body.addEventListener("htmx:timeout", () => { lost.hidden = false; });
+  document.body.addEventListener("htmx:afterRequest", (event) => { if (event.detail.xhr?.status) lost.hidden = true; });
+}
+
+function watchKeys() {
+  document.addEventListener("keydown", (event) => {
+    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest("input, textarea, select, dialog")) return;
+    const field = document.querySelector('[data-focus-key="/"]');
+    if (!field) return;
+    event.preventDefault();
+    field.focus();
+  });
+}
+
+bindAll(document);
+focusWanted();
+startTimes();
+startDialog();
+watchThePortal();
+watchKeys();
+document.body.addEventListener("htmx:afterSettle", () => { unbindLost(); bindAll(document); });
+document.body.addEventListener("htmx:afterSwap", (event) => {
+  unbindLost();
+  bindAll(document);
+  const title = event.detail.elt?.dataset?.title;
+  if (title) document.title = `${title} · canfarweb`;
+});
