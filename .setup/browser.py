@@ -1,0 +1,52 @@
+"""Find a Chromium for the browser journeys, or install one; print nothing when it is there."""
+
+import os
+import shutil
+import subprocess
+import sys
+
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+def found() -> str | None:
+    """Return the browser to use, if there is one."""
+    wanted = os.environ.get("CANFARWEB_CHROMIUM")
+    if wanted:
+        return wanted if os.access(wanted, os.X_OK) else None
+    return next((path for path in map(shutil.which, NAMES) if path), None) or bundled()
+
+
+def bundled() -> str | None:
+    """Return Playwright's own browser where it was installed."""
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        path = playwright.chromium.executable_path
+    return path if os.path.exists(path) else None
+
+
+def install() -> None:
+    """Install Chromium: from Debian's packages as root, else Playwright's own build."""
+    if os.geteuid() == 0 and shutil.which("apt-get"):
+        print("Installing Chromium for the browser tests …", flush=True)
+        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+        quiet = ["apt-get", "-qq", "-y"]
+        subprocess.run([*quiet, "update"], env=environment, check=False)
+        packages = ["chromium", "fonts-dejavu-core"]
+        subprocess.run(
+            [*quiet, "install", "--no-install-recommends", *packages],
+            env=environment,
+            stdout=subprocess.DEVNULL,
+            check=False,
+        )
+    else:
+        subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
+
+
+if not found():
+    install()
+    if not found():
+        sys.exit(
+            "The browser tests need Chromium and none could be installed. Install the package `chromium`, or name "
+            "a browser with CANFARWEB_CHROMIUM."
+        )

@@ -1,0 +1,28 @@
+# Two commands: `make run` sets up and runs the portal on the local platform, `make test` sets up and passes the tests.
+PYTHON ?= python3
+VENV := .venv
+ARGS ?=
+
+.PHONY: run setup test test-setup check help
+
+run: setup
+	@exec $(VENV)/bin/python manage.py up $(ARGS)
+
+setup:
+	@$(PYTHON) .setup/setup.py $(VENV) requirements.lock
+
+test-setup:
+	@$(PYTHON) .setup/setup.py $(VENV) requirements-dev.lock
+	@$(VENV)/bin/python .setup/browser.py
+
+test: test-setup check
+	@$(VENV)/bin/python -m pytest tests $(ARGS)
+
+check: test-setup
+	@$(VENV)/bin/ruff check .
+	@$(VENV)/bin/ruff format --check .
+	@$(VENV)/bin/mypy
+	@$(VENV)/bin/python manage.py makemigrations --check --dry-run --verbosity 0
+
+help:
+	@sed -n '1p' Makefile | cut -c3-

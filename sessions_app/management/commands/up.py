@@ -1,0 +1,118 @@
+"""`manage.py up`: the whole portal with one command, on the local platform or on a real one."""
+
+from __future__ import annotations
+
+import os
+import socket
+import sys
+import webbrowser
+from pathlib import Path
+from typing import Any
+
+from asgiref.sync import async_to_sync
+from django.conf import settings
+from django.core.management import call_command
+from django.core.management.base import BaseCommand, CommandError, CommandParser
+
+from sessions_app.management import child, statics
+from sessions_app.models import Credential, Person, WelcomeKey
+
+
+class Command(BaseCommand):
+    """Set up what is missing, start the platform, serve the portal."""
+
+    help = "Start the portal, and with it the local platform unless --platform names a real one."
+    requires_system_checks: list[str] = []
+
+    def add_arguments(self, parser: CommandParser) -> None:
+        """Name the options; the three that settings need are read by manage.py before."""
+        parser.add_argument("--port", type=int, default=8000, help="the portal's port (8000)")
+        parser.add_argument("--platform-port", type=int, default=8001, help="the local platform's port (8001)")
+        parser.add_argument("--data", help="the folder that holds everything (var, or CANFARWEB_DATA)")
+        parser.add_argument("--platform", help="a Skaha server to speak to instead (or CANFARWEB_PLATFORM)")
+        parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
+
+    def handle(self, **options: Any) -> None:
+        """Start both, and stop both on Ctrl-C; sessions keep running."""
+        port = options["port"]
+        _claim(port, "--port")
+        platform = None if not settings.PLATFORM_IS_LOCAL else self._start_platform()
+        try:
+            self._prepare(options["verbosity"])
+            announced = platform.announcement() if platform else None
+            self._print_links(port, announced, open_browser=not options["no_browser"])
+            if platform:
+                platform.watch(self.stderr.write)
+            serve(port)
+        finally:
+            if platform:
+                platform.stop()
+
+    def _start_platform(self) -> child.LocalPlatform:
+        _claim(settings.PLATFORM_PORT, "--platform-port")
+        return child.LocalPlatform(settings.PLATFORM_PORT, Path(settings.DATA_DIR) / "platform")
+
+    def _prepare(self, verbosity: int) -> None:
+        try:
+            call_command("migrate", interactive=False, verbosity=0)
+            statics.collect_if_changed()
+        except OSError as error:
+            raise CommandError(f"The data folder {settings.DATA_DIR} cannot be written: {error.strerror}.") from error
+
+    def _print_links(self, port: int, announced: dict[str, str] | None, *, open_browser: bool) -> None:
+        portal = f"http://{settings.PORTAL_HOST}:{port}"
+        link = f"{portal}/signin"
+        if announced is not None:
+            link = f"{portal}/welcome?key={welcome_key(announced['user'], announced['token'])}"
+        self.stdout.write(f"Portal: {link}")
+        if announced is not None:
+            self.stdout.write(f"export CANFAR_URL={announced['url']}")
+            self.stdout.write(f"export CANFAR_TOKEN={announced['token']}")
+        self.stdout.flush()
+        if open_browser and _has_display():
+            webbrowser.open(link)
+
+
+def welcome_key(name: str, token: str) -> str:
+    """Return a one-time key that signs in this user of the local platform."""
+
+    async def kept() -> Person:
+        person = await Person.objects.aenter(settings.PLATFORM_URL, name)
+        await Credential.objects.akeep(person, token)
+        return person
+
+    return WelcomeKey.objects.make(async_to_sync(kept)())
+
+
+def serve(port: int) -> None:
+    """Serve the portal with daphne until it is told to stop."""
+    from daphne.server import Server
+
+    from canfarweb.asgi import application
+
+    endpoints = [f"tcp:port={port}:interface=127.0.0.1"]
+    if socket.has_ipv6:
+        endpoints.append(f"tcp6:port={port}:interface=\\:\\:1")
+    Server(
+        application,
+        endpoints=endpoints[:1],
+        server_name="canfarweb",
+        websocket_timeout=43200,
+        application_close_timeout=5,
+    ).run()
+
+
+def _claim(port: int, option: str) -> None:
+    """Say so at once when the port is taken, instead of after a start that fails half-way."""
+    with socket.socket() as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(("127.0.0.1", port))
+        except OSError as error:
+            raise CommandError(
+                f"Port {port} cannot be used ({error.strerror}). Stop what uses it, or choose another with {option}."
+            ) from error
+
+
+def _has_display() -> bool:
+    return sys.platform == "darwin" or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
