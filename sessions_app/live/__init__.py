@@ -1,0 +1,1 @@
+"""Logs and events, live: exact, shared, bounded."""

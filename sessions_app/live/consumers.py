@@ -1,0 +1,312 @@
+"""The socket of one tab: everything live on its pages comes through here."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import hashlib
+import itertools
+import logging
+import random
+import time
+from collections.abc import Coroutine
+from dataclasses import dataclass
+from typing import Any
+from weakref import WeakKeyDictionary
+
+from asgiref.sync import async_to_sync
+from channels.exceptions import StopConsumer
+from channels.generic.websocket import AsyncWebsocketConsumer
+from channels.layers import get_channel_layer
+from django.contrib.sessions.models import Session as BrowserSession
+from django.db.models.signals import post_delete
+from django.dispatch import receiver
+
+from sessions_app import access
+from sessions_app.live import messages
+from sessions_app.live.events_feed import EventsFeed
+from sessions_app.live.feeds import Feed, FeedsFullError, registry
+from sessions_app.live.handshake import Receive, Scope, Send, person_of, with_own_thread
+from sessions_app.live.log_feed import LogFeed
+from sessions_app.live.messages import Ack, BadMessageError, Follow, Leave, Message, Ping, Topic
+from sessions_app.live.topics import EventsTopic, FollowedTopic, LogTopic
+from sessions_app.models import Person, Record
+
+logger = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """What one socket may cost; times in seconds."""
+
+    # Sent beyond what the browser acknowledged, in bytes: a server buffers without bound for who stops reading.
+    window: int = 256 * 1024
+    heartbeat: float = 15.0
+    silence: float = 45.0
+    stuck: float = 90.0
+    recheck: float = 60.0
+    age: float = 12 * 3600.0
+    sockets_per_person: int = 20
+    topics: int = 32
+    # Messages from the browser: so many at once, and so many a second for long.
+    burst: int = 120
+    rate: float = 30.0
+
+
+class _Ended(Exception):  # noqa: N818 - not an error: how a socket's work ends from within
+    """The socket is to be closed with ``code``."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+_sockets: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, set[LiveConsumer]]] = WeakKeyDictionary()
+
+
+class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
+    """Follows logs and events for one tab."""
+
+    limits = Limits()
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.topics: dict[Topic, FollowedTopic] = {}
+        self._due = asyncio.Event()
+        self._accepted = False
+        self._opened = self._heard = self._moved = time.monotonic()
+        self._credit, self._credited = float(self.limits.burst), self._opened
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Serve the socket; whatever ends it, nothing of it stays behind.
+
+        Channels skips ``disconnect`` after an error, so cleaning up has its place here.
+        """
+        self.person: Person = scope["person"]
+        work = [self._talk(super().__call__(scope, receive, send))]
+        if scope["person"] is not None:
+            work += [self._pump(), self._watch()]
+        try:
+            await self._until_first_ends(work)
+        except _Ended as ended:
+            await self._close(ended.code)
+        except asyncio.CancelledError:
+            raise
+        except Exception:
+            logger.exception("A socket failed.")
+            await self._close(messages.OUR_ERROR)
+        finally:
+            await self._clean_up()
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Handle a message of the server or of the channel layer.
+
+        Channels' own hops to a thread for every message, the same one for all sockets of a process; nothing here
+        needs it.
+        """
+        match message["type"]:
+            case "websocket.connect":
+                await self.connect()
+            case "websocket.receive":
+                await self._receive(message)
+            case "websocket.disconnect":
+                raise StopConsumer
+            case "signed.out":
+                raise _Ended(messages.NOT_SIGNED_IN)
+
+    async def connect(self) -> None:
+        """Accept first in any case: a refused handshake cannot say why."""
+        await self.accept()
+        self._accepted = True
+        if self.person is None:
+            raise _Ended(messages.NOT_SIGNED_IN)
+        mine = _of_this_loop().setdefault(self.person.pk, set())
+        if len(mine) >= self.limits.sockets_per_person:
+            raise _Ended(messages.TOO_MANY)
+        mine.add(self)
+        if self.channel_layer is not None:
+            await self.channel_layer.group_add(_group_of(self.scope["session_key"]), self.channel_name)
+
+    def wake(self) -> None:
+        """Look for something to send."""
+        self._due.set()
+
+    async def _talk(self, channels: Coroutine[Any, Any, None]) -> None:
+        await channels
+
+    async def _until_first_ends(self, work: list[Coroutine[Any, Any, None]]) -> None:
+        tasks = [asyncio.ensure_future(each) for each in work]
+        try:
+            done, _ = await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+            for task in done:
+                task.result()
+        finally:
+            for task in tasks:
+                task.cancel()
+            await asyncio.gather(*tasks, return_exceptions=True)
+
+    async def _receive(self, message: dict[str, Any]) -> None:
+        self._heard = time.monotonic()
+        self._pay()
+        try:
+            said = messages.parse(message.get("text"))
+        except BadMessageError as error:
+            raise _Ended(error.code) from None
+        await self._answer(said)
+
+    def _pay(self) -> None:
+        """Take one message off the browser's allowance."""
+        now = time.monotonic()
+        self._credit = min(self.limits.burst, self._credit + (now - self._credited) * self.limits.rate) - 1
+        self._credited = now
+        if self._credit < 0:
+            raise _Ended(messages.NOT_A_MESSAGE)
+
+    async def _answer(self, said: Message) -> None:
+        match said:
+            case Follow():
+                await self._follow(said)
+            case Leave(topic):
+                self._leave(topic)
+            case Ack(topic, upto) if topic in self.topics:
+                self._moved = time.monotonic()
+                self.topics[topic].acknowledge(upto)
+                self.wake()
+            case Ping():
+                await self.send(messages.frame("pong"))
+
+    async def _follow(self, follow: Follow) -> None:
+        topic = follow.topic
+        self._leave(topic)
+        try:
+            record = await with_own_thread(access.record_for(self.person, topic.slug))
+            if len(self.topics) >= self.limits.topics:
+                raise FeedsFullError
+            followed = _begin(record, follow)
+        except access.NotThereError:
+            await self._deny(topic, "absent")
+        except FeedsFullError:
+            await self._deny(topic, "busy")
+        else:
+            self.topics[topic] = followed
+            followed.feed.join(self)
+            self.wake()
+
+    def _leave(self, topic: Topic) -> None:
+        followed = self.topics.pop(topic, None)
+        if followed is not None and not any(other.feed is followed.feed for other in self.topics.values()):
+            followed.feed.leave(self)
+
+    async def _deny(self, topic: Topic, why: str) -> None:
+        await self.send(messages.frame("denied", s=topic.slug, w=topic.what, why=why))
+
+    async def _pump(self) -> None:
+        """Send what is new, in turn for each topic, as far as the browser keeps up."""
+        while True:
+            await self._due.wait()
+            self._due.clear()
+            while await self._send_round():
+                # The server takes everything at once; others are to have their turn.
+                await asyncio.sleep(0)
+
+    async def _send_round(self) -> bool:
+        sent = False
+        for followed in tuple(self.topics.values()):
+            text = followed.next(self._room())
+            if text is not None:
+                if not self._underway():
+                    self._moved = time.monotonic()
+                await self.send(text)
+                sent = True
+        return sent
+
+    def _underway(self) -> int:
+        return sum(followed.underway for followed in self.topics.values())
+
+    def _room(self) -> int:
+        """Return how much may be sent now; a single frame always may."""
+        underway = self._underway()
+        return self.limits.window - underway if underway else 2 * self.limits.window
+
+    async def _watch(self) -> None:
+        """Keep the socket alive while its page is there and its person signed in; end it otherwise."""
+        limits = self.limits
+        age = limits.age * random.uniform(0.9, 1)  # noqa: S311 - spreads reconnections
+        step = min(limits.heartbeat, limits.recheck, limits.silence, limits.stuck)
+        beats, checks = int(limits.heartbeat // step) or 1, int(limits.recheck // step) or 1
+        for count in itertools.count(1):
+            await asyncio.sleep(step)
+            self._check_times(age)
+            if count % beats == 0 and self._accepted:
+                await self.send(messages.frame("ping"))
+            if count % checks == 0:
+                await self._check_rights()
+
+    def _check_times(self, age: float) -> None:
+        now = time.monotonic()
+        if now - self._heard > self.limits.silence:
+            raise _Ended(messages.TOO_SLOW)
+        if self._underway() and now - self._moved > self.limits.stuck:
+            raise _Ended(messages.TOO_SLOW)
+        if now - self._opened > age:
+            raise _Ended(messages.TOO_OLD)
+
+    async def _check_rights(self) -> None:
+        person = await with_own_thread(person_of(self.scope["session_key"]))
+        if person is None or person.pk != self.person.pk:
+            raise _Ended(messages.NOT_SIGNED_IN)
+        for topic in tuple(self.topics):
+            try:
+                await with_own_thread(access.record_for(self.person, topic.slug))
+            except access.NotThereError:
+                self._leave(topic)
+                await self._deny(topic, "absent")
+
+    async def _close(self, code: int) -> None:
+        # The browser may have left meanwhile, which servers tell each in their own way.
+        with contextlib.suppress(Exception):
+            await self.close(code)
+
+    async def _clean_up(self) -> None:
+        for topic in tuple(self.topics):
+            self._leave(topic)
+        self._forget()
+        if self._accepted and self.channel_layer is not None:
+            await self.channel_layer.group_discard(_group_of(self.scope["session_key"]), self.channel_name)
+
+    def _forget(self) -> None:
+        people = _of_this_loop()
+        if self.person is not None and self.person.pk in people:
+            people[self.person.pk].discard(self)
+            if not people[self.person.pk]:
+                del people[self.person.pk]
+
+
+def _begin(record: Record, follow: Follow) -> FollowedTopic:
+    if follow.topic.what == "log":
+        feed: Feed = registry().feed(LogFeed, "log", record)
+        assert isinstance(feed, LogFeed)
+        return LogTopic(feed, follow)
+    feed = registry().feed(EventsFeed, "events", record)
+    assert isinstance(feed, EventsFeed)
+    return EventsTopic(feed, follow)
+
+
+def _of_this_loop() -> dict[int, set[LiveConsumer]]:
+    loop = asyncio.get_running_loop()
+    if loop not in _sockets:
+        _sockets[loop] = {}
+    return _sockets[loop]
+
+
+def _group_of(session_key: str) -> str:
+    """Return the group of one browser's sockets; the key itself is a secret."""
+    return f"browser.{hashlib.sha256(session_key.encode()).hexdigest()[:40]}"
+
+
+@receiver(post_delete, sender=BrowserSession, dispatch_uid="live.signed_out")
+def _signed_out(instance: BrowserSession, **_: Any) -> None:
+    """Close a browser's sockets the moment its session is deleted; the check every minute finds what this misses."""
+    layer = get_channel_layer()
+    if layer is not None:
+        async_to_sync(layer.group_send)(_group_of(instance.session_key), {"type": "signed.out"})

@@ -1,0 +1,61 @@
+"""Who opens a socket: the browser's session cookie, read as the pages read it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from typing import Any, TypeVar
+
+from asgiref.sync import ThreadSensitiveContext, sync_to_async
+from django.conf import settings
+from django.contrib.auth import SESSION_KEY
+from django.db import connections as databases
+from django.http import parse_cookie
+
+from sessions_app.models import Person
+
+Scope = dict[str, Any]
+Receive = Callable[[], Awaitable[dict[str, Any]]]
+Send = Callable[[dict[str, Any]], Awaitable[None]]
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+T = TypeVar("T")
+
+
+class PersonOfSession:
+    """Sets ``scope["person"]`` to who is signed in, or None, and ``scope["session_key"]`` to where that is written."""
+
+    def __init__(self, inner: Application) -> None:
+        self._inner = inner
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = session_key_of(scope)
+        person = await with_own_thread(person_of(key)) if key else None
+        await self._inner({**scope, "person": person, "session_key": key}, receive, send)
+
+
+def session_key_of(scope: Scope) -> str:
+    """Return the session key in the socket's cookies, or an empty string."""
+    pairs = [value for name, value in scope.get("headers", []) if name.lower() == b"cookie"]
+    cookies = parse_cookie("; ".join(pair.decode("latin-1") for pair in pairs))
+    return str(cookies.get(settings.SESSION_COOKIE_NAME, ""))[:64]
+
+
+async def person_of(key: str) -> Person | None:
+    """Return who is signed in with this session now."""
+    store = import_module(settings.SESSION_ENGINE).SessionStore(key)
+    said = (await store.aload()).get(SESSION_KEY)
+    if said is None or not str(said).isdigit():
+        return None
+    return await Person.objects.filter(pk=int(said)).afirst()
+
+
+async def with_own_thread(work: Awaitable[T]) -> T:
+    """Await ``work`` with a database thread of its own.
+
+    Otherwise all sockets of a process share one thread, and one slow query keeps every other from opening.
+    """
+    async with ThreadSensitiveContext():
+        try:
+            return await work
+        finally:
+            await sync_to_async(databases.close_all)()

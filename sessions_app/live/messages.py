@@ -1,0 +1,171 @@
+"""What travels over the socket: JSON objects, one per frame, told apart by ``t``.
+
+One socket serves a whole tab. Inside it are *topics*: a session's slug ``s`` and what is followed of it ``w``, ``"log"``
+or ``"events"``.
+
+From the browser:
+
+``{"t":"follow","s":…,"w":"log","epoch":e,"after":n,"tail":20000}``
+    Follow a log behind line ``n`` of epoch ``e``: both are null the first time. ``tail`` is how many lines the page is
+    able to show; of more than that, only the last ones are sent, behind a gap.
+``{"t":"follow","s":…,"w":"events"}``
+    Follow the events and the session's own state.
+``{"t":"leave","s":…,"w":…}``
+    Follow no longer.
+``{"t":"ack","s":…,"w":…,"n":…}``
+    Everything up to the frame that carried this ``n`` is on the page. At most 256 KiB of a socket are sent beyond what
+    was acknowledged; a viewer that is slower than the log is later sent what is missing, or a gap.
+``{"t":"ping"}``, ``{"t":"pong"}``
+    Asks for a pong; answers a ping.
+
+From the portal:
+
+``{"t":"log","s":…,"n":…,"e":…,"from":k,"lines":[…],"partial":null}``
+    Lines k, k+1, … of epoch e, each one whole; ``partial`` is the text of the line behind them while it is not whole
+    yet (its number is ``from + len(lines)``), or null. Each such frame replaces the partial line shown before.
+``{"t":"gap","s":…,"e":…,"from":a,"to":b}``
+    Lines a to b are not sent: they are no longer kept, or too many. What follows begins at b + 1.
+``{"t":"epoch","s":…,"e":…,"why":"start"|"restarted"|"reread"}``
+    What follows is another text, numbered from 1: the first one; one that the platform began anew; or one in which the
+    portal cannot find the place of the page again.
+``{"t":"events","s":…,"n":…,"rows":[{"type","reason","message","first","last","count"}, …]}``
+    All events, newest last, times in ISO 8601 or null. Replaces the rows shown before.
+``{"t":"session","s":…,"state":…,"reason":…}``
+    The session's state: pending, running, ending, completed, failed, unknown, or gone when it is no longer listed.
+``{"t":"state","s":…,"w":…,"state":"live"|"waiting"|"trouble"|"ended","text":…,"line":…}``
+    How the topic is, with a sentence or an empty text; for logs with the number of the last line there is.
+``{"t":"denied","s":…,"w":…,"why":"absent"|"busy"}``
+    There is no such session for this person; or too much is followed already.
+``{"t":"ping"}``, ``{"t":"pong"}``
+    A heartbeat every 15 s, to be answered; the answer to a ping.
+
+Close codes: 1003 not JSON, 1008 not a message of these or too many of them, 1009 longer than 8 KiB, 1011 an error of
+the portal, 4401 not signed in (any more), 4408 too slow or silent, 4409 the socket is old: open another, 4429 too many
+sockets of one person. No secret travels here: a session is its slug, and its id is taken out of logs and events.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+NOT_JSON = 1003
+NOT_A_MESSAGE = 1008
+TOO_LONG = 1009
+OUR_ERROR = 1011
+NOT_SIGNED_IN = 4401
+TOO_SLOW = 4408
+TOO_OLD = 4409
+TOO_MANY = 4429
+
+LONGEST_MESSAGE = 8 * 1024
+LONGEST_SLUG = 24
+TAIL = 20_000
+HIGHEST = 2**53
+
+
+class BadMessageError(Exception):
+    """The browser sent what is not a message; ``code`` closes the socket."""
+
+    def __init__(self, code: int) -> None:
+        super().__init__(code)
+        self.code = code
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """What is followed."""
+
+    slug: str
+    what: str
+
+
+@dataclass(frozen=True, slots=True)
+class Follow:
+    """Begin to follow a topic; the rest is for logs."""
+
+    topic: Topic
+    epoch: int | None = None
+    after: int | None = None
+    tail: int = TAIL
+
+
+@dataclass(frozen=True, slots=True)
+class Leave:
+    """Stop following a topic."""
+
+    topic: Topic
+
+
+@dataclass(frozen=True, slots=True)
+class Ack:
+    """Say what is drawn."""
+
+    topic: Topic
+    upto: int
+
+
+@dataclass(frozen=True, slots=True)
+class Ping:
+    """Ask whether anybody is there."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pong:
+    """Say that somebody is there."""
+
+
+Message = Follow | Leave | Ack | Ping | Pong
+
+
+def parse(text: str | None) -> Message:
+    """Return the browser's message, or raise ``BadMessageError``."""
+    if text is None:
+        raise BadMessageError(NOT_JSON)
+    if len(text) > LONGEST_MESSAGE or len(text.encode(errors="replace")) > LONGEST_MESSAGE:
+        raise BadMessageError(TOO_LONG)
+    try:
+        said = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise BadMessageError(NOT_JSON) from error
+    if not isinstance(said, dict):
+        raise BadMessageError(NOT_A_MESSAGE)
+    return _understood(said)
+
+
+def _understood(said: dict[str, Any]) -> Message:
+    match said.get("t"):
+        case "follow":
+            position = (_number(said.get("epoch")), _number(said.get("after")))
+            tail = _number(said.get("tail"))
+            return Follow(_topic(said), *position, TAIL if tail is None else max(1, tail))
+        case "leave":
+            return Leave(_topic(said))
+        case "ack":
+            return Ack(_topic(said), _number(said.get("n")) or 0)
+        case "ping":
+            return Ping()
+        case "pong":
+            return Pong()
+    raise BadMessageError(NOT_A_MESSAGE)
+
+
+def _topic(said: dict[str, Any]) -> Topic:
+    slug, what = said.get("s"), said.get("w")
+    if not isinstance(slug, str) or not 0 < len(slug) <= LONGEST_SLUG or what not in ("log", "events"):
+        raise BadMessageError(NOT_A_MESSAGE)
+    return Topic(slug, what)
+
+
+def _number(value: object) -> int | None:
+    if value is None:
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 <= value <= HIGHEST:
+        raise BadMessageError(NOT_A_MESSAGE)
+    return value
+
+
+def frame(kind: str, **fields: Any) -> str:
+    """Return a message of the portal as text."""
+    return json.dumps({"t": kind, **fields}, ensure_ascii=False, separators=(",", ":"))
