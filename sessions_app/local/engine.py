@@ -58,12 +58,13 @@ class Engine:
 
     def all(self) -> list[Session]:
         """List everybody's sessions."""
-        self.usage.look({life.session.id: life.process.pid for life in self._lives.values() if life.process})
+        self._look()
         shown = (session for session in self._sessions.values() if not session.deleted)
         return sorted(shown, key=lambda session: (session.kind, session.user, session.id))
 
     def find(self, user: str, session: str) -> Session | None:
         """Find a session of this person; another's is as good as none."""
+        self._look()
         found = self.by_id(session)
         return found if found and found.user == user else None
 
@@ -200,6 +201,8 @@ class Engine:
         await life.run()
         del self._lives[session.id]
         self._to_force.pop(session.id, None)
+        if life.lost:  # Nobody has ended what it started.
+            self._to_force[session.id] = 0
         _remove_socket(session)
         if session.deleted:
             await self._forget(session)
@@ -241,6 +244,9 @@ class Engine:
                 self._to_force.pop(session, None)
 
     # Small things
+
+    def _look(self) -> None:
+        self.usage.look({life.session.id: life.process.pid for life in self._lives.values() if life.process})
 
     def _add(self, session: Session) -> None:
         self._sessions[session.id] = self._slugs[session.slug] = session

@@ -69,6 +69,7 @@ class Life:
         self._site, self._say, self._keep = site, say, keep
         self._starting = False
         self._cause = ""
+        self.lost = False
         self.task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -147,7 +148,7 @@ class Life:
             self._say(NORMAL, "Pulled", f'Image "{image.id}" is already present on this machine')
             return folder
         began = time.monotonic()
-        self._say(NORMAL, "Pulling", f'Pulling image "{image.id}" ({image.packages} packages)')
+        self._say(NORMAL, "Pulling", f'Pulling image "{image.id}"')
         folder = await self._site.puller.pull(image, self._progress)
         self._say(NORMAL, "Pulled", f'Pulled image "{image.id}" in {time.monotonic() - began:.1f} s')
         return folder
@@ -246,6 +247,7 @@ class Life:
             ended.cancel()
             process.close()
         end = read_end(self._site.folder(self.session) / "status")
+        self.lost = end is None
         return end or End(time.time(), problem="ended without leaving its status: it was killed from outside")
 
     def _program(self) -> Program | None:

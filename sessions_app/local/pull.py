@@ -97,6 +97,7 @@ class _Pull:
             (self._folder / name).parent.mkdir(parents=True, exist_ok=True)
             (self._folder / name).write_text(text)
         (self._folder / STAMP).write_text(self._image.digest + "\n")
+        self._say("Installed and compiled", at_once=True)
 
     async def _install(self, lock: int, python: Path) -> None:
         total, got = self._image.packages, 0
