@@ -1,8 +1,8 @@
 """What is new in a text that can only be had whole.
 
-The platform hands over the whole log again and again. Where we stopped is a *place*: how many bytes were seen, the
-first few of them and the last few. Each re-read is held against it while it streams by. Position decides, never the
-content of a line: a log may say the same a thousand times and mean it each time.
+The platform hands over the whole log again and again. Where we stopped is a *place*: how many bytes were
+seen, the first few of them and the last few. Each re-read is held against it while it streams by. Position
+decides, never the content of a line: a log may say the same a thousand times and mean it each time.
 """
 
 from __future__ import annotations
@@ -101,7 +101,8 @@ class Comparison:
         elif self._agrees(chunk, before):
             yield from self._take(chunk[self._old.seen - before :])
         elif before <= len(self._old.head):
-            # Everything before this chunk was equal to the head that is kept, so nothing is lost for the search.
+            # Everything before this chunk was equal to the head that is kept, so nothing is lost for the
+            # search.
             self._searching = True
             self._open_scratch().write(self._old.head[:before])
             yield from self._search(chunk)
@@ -188,7 +189,8 @@ def _same(chunk: bytes, at: int, kept: bytes, kept_at: int) -> bool:
 def last_occurrence(file: IO[bytes], wanted: bytes, latest: int) -> int | None:
     """Return where ``wanted`` begins last in ``file``, not behind ``latest``.
 
-    Searched from behind, reversed: Python's forward search is linear even in text made to be slow, `rfind` is not.
+    Searched from behind, reversed: Python's forward search is linear even in text made to be slow, `rfind` is
+    not.
     """
     backwards = wanted[::-1]
     file.seek(0, 2)
@@ -207,7 +209,7 @@ def last_occurrence(file: IO[bytes], wanted: bytes, latest: int) -> int | None:
 
 
 def overlap(tail: bytes, text: bytes, least: int) -> int | None:
-    """Return the length of the longest end of ``tail`` that ``text`` begins with, if it is at least ``least``."""
+    """Return how long the longest end of ``tail`` is that ``text`` begins with, if at least ``least``."""
     least = max(1, least)
     longest = min(len(tail), len(text))
     if longest < least or text[:least] not in tail:

@@ -39,7 +39,8 @@ logger = logging.getLogger(__name__)
 class Limits:
     """What one socket may cost; times in seconds."""
 
-    # Sent beyond what the browser acknowledged, in bytes: a server buffers without bound for who stops reading.
+    # Sent beyond what the browser acknowledged, in bytes: a server buffers without bound for who stops
+    # reading.
     window: int = 256 * 1024
     heartbeat: float = 15.0
     silence: float = 45.0
@@ -101,8 +102,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Handle a message of the server or of the channel layer.
 
-        Channels' own hops to a thread for every message, the same one for all sockets of a process; nothing here
-        needs it.
+        Channels' own hops to a thread for every message, the same one for all sockets of a process; nothing
+        here needs it.
         """
         match message["type"]:
             case "websocket.connect":
@@ -205,7 +206,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         while True:
             await self._due.wait()
             self._due.clear()
-            while await self._send_round():
+            while await self._send_round():  # noqa: ASYNC110 - gives way, waits for nothing
                 # The server takes everything at once; others are to have their turn.
                 await asyncio.sleep(0)
 
@@ -306,7 +307,7 @@ def _group_of(session_key: str) -> str:
 
 @receiver(post_delete, sender=BrowserSession, dispatch_uid="live.signed_out")
 def _signed_out(instance: BrowserSession, **_: Any) -> None:
-    """Close a browser's sockets the moment its session is deleted; the check every minute finds what this misses."""
+    """Close a browser's sockets when its session is deleted; the check every minute finds the rest."""
     layer = get_channel_layer()
     if layer is not None:
         async_to_sync(layer.group_send)(_group_of(instance.session_key), {"type": "signed.out"})

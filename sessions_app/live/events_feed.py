@@ -1,4 +1,4 @@
-"""The events of one session, followed: asked for as a whole, kept when the platform forgets them, merged for reading."""
+"""The events of one session, followed: kept when the platform forgets them, merged for reading."""
 
 from __future__ import annotations
 

@@ -1,8 +1,8 @@
 """Feeds: one followed text for any number of viewers.
 
-A feed belongs to one record and one kind of text. Its first viewer starts it, and some seconds after the last one left
-it stops. Viewers are not handed anything: they are woken, and read on from where they are, so that a slow one costs a
-cursor and slows nobody.
+A feed belongs to one record and one kind of text. Its first viewer starts it, and some seconds after the last
+one left it stops. Viewers are not handed anything: they are woken, and read on from where they are, so that a
+slow one costs a cursor and slows nobody.
 """
 
 from __future__ import annotations
@@ -17,9 +17,12 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
+from django.conf import settings
+
 from sessions_app import connections
 from sessions_app.client import errors, values
 from sessions_app.connections import Reading, Row
+from sessions_app.live import spool
 from sessions_app.live.rhythm import Rhythm
 from sessions_app.models import Person, Record
 
@@ -241,6 +244,7 @@ def registry() -> Registry:
     loop = asyncio.get_running_loop()
     if loop not in _registries:
         _registries[loop] = Registry(connections.connection_for)
+        spool.prune(settings.DATA_DIR / "spool")
     return _registries[loop]
 
 

@@ -22,7 +22,7 @@ T = TypeVar("T")
 
 
 class PersonOfSession:
-    """Sets ``scope["person"]`` to who is signed in, or None, and ``scope["session_key"]`` to where that is written."""
+    """Sets ``scope["person"]`` to who is signed in, or None, and ``scope["session_key"]``."""
 
     def __init__(self, inner: Application) -> None:
         self._inner = inner

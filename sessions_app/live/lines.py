@@ -1,4 +1,4 @@
-"""Bytes to lines: UTF-8, carriage returns, a line that is not whole yet, and a secret that is not to be shown."""
+"""Bytes to lines: UTF-8, carriage returns, a line that is not whole yet, and a secret to be hidden."""
 
 from __future__ import annotations
 
@@ -21,7 +21,8 @@ class Liner:
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._decoder.setstate((bytes.fromhex(kept.get("undecoded", "")), 0))
         self._pending: str = kept.get("pending", "")
-        # A carriage return was read. It ends a line if a newline follows, else what follows replaces the line.
+        # A carriage return was read. It ends a line if a newline follows, else what follows replaces the
+        # line.
         self._returned: bool = kept.get("returned", False)
 
     @property

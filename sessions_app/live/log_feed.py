@@ -19,7 +19,8 @@ from sessions_app.models import Record
 
 # A log is followed this far; what a session writes beyond it in one go is said to be missing.
 READ_LIMIT = 256 * 1024 * 1024
-# Viewers are woken at most this often while a long text comes in, and the spool's state is saved after so many bytes.
+# Viewers are woken at most this often while a long text comes in, and the spool's state is saved after so
+# many bytes.
 PUBLISH_EVERY = 0.1
 SAVE_EVERY = 4 * 1024 * 1024
 # A line that is not whole is shown when it has been waiting this long, in seconds.
@@ -56,7 +57,7 @@ class LogFeed(Feed):
         return self._liner.partial if now() - self._pending_since[1] >= PROVISIONAL_AFTER else None
 
     def body_after(self, cursor: Cursor) -> tuple[int, str]:
-        """Return how many lines follow the cursor in one frame and the JSON of them, shared by those who are there."""
+        """Return how many lines follow the cursor in one frame, and their JSON, for all who are there."""
         key = (cursor, self.spool.last)
         if key not in self._bodies:
             while len(self._bodies) >= MOST_BODIES:
@@ -70,9 +71,7 @@ class LogFeed(Feed):
         if self._liner is None:
             self._liner = Liner(source.id_of(self.record), self.spool.progress.get("liner"))
         if self.session.state == "pending" and not self.spool.holds_text:
-            self.become(
-                State("waiting", "The session has not started yet; its log appears here when it does.")
-            )
+            self.become(State("waiting", "The session has not started yet."))
             return self.tick
         # Something changed in the session, or the platform began to fail: the next read is not waited for.
         signs = (self.session.state, self.doubtful)

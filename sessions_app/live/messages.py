@@ -1,37 +1,40 @@
 """What travels over the socket: JSON objects, one per frame, told apart by ``t``.
 
-One socket serves a whole tab. Inside it are *topics*: a session's slug ``s`` and what is followed of it ``w``, ``"log"``
-or ``"events"``.
+One socket serves a whole tab. Inside it are *topics*: a session's slug ``s`` and what is followed of it
+``w``, ``"log"`` or ``"events"``.
 
 From the browser:
 
 ``{"t":"follow","s":…,"w":"log","epoch":e,"after":n,"tail":20000}``
-    Follow a log behind line ``n`` of epoch ``e``: both are null the first time. ``tail`` is how many lines the page is
-    able to show; of more than that, only the last ones are sent, behind a gap.
+    Follow a log behind line ``n`` of epoch ``e``: both are null the first time. ``tail`` is how many lines
+    the page is able to show; of more than that, only the last ones are sent, behind a gap.
 ``{"t":"follow","s":…,"w":"events"}``
     Follow the events and the session's own state.
 ``{"t":"leave","s":…,"w":…}``
     Follow no longer.
 ``{"t":"ack","s":…,"w":…,"n":…}``
-    Everything up to the frame that carried this ``n`` is on the page. At most 256 KiB of a socket are sent beyond what
-    was acknowledged; a viewer that is slower than the log is later sent what is missing, or a gap.
+    Everything up to the frame that carried this ``n`` is on the page. At most 256 KiB of a socket are sent
+    beyond what was acknowledged; a viewer that is slower than the log is later sent what is missing, or a
+    gap.
 ``{"t":"ping"}``, ``{"t":"pong"}``
     Asks for a pong; answers a ping.
 
 From the portal:
 
 ``{"t":"log","s":…,"n":…,"e":…,"from":k,"lines":[…],"partial":null}``
-    Lines k, k+1, … of epoch e, each one whole; ``partial`` is the text of the line behind them while it is not whole
-    yet (its number is ``from + len(lines)``), or null. Each such frame replaces the partial line shown before.
+    Lines k, k+1, … of epoch e, each one whole; ``partial`` is the text of the line behind them while it is
+    not whole yet (its number is ``from + len(lines)``), or null. Each such frame replaces the partial line
+    shown before.
 ``{"t":"gap","s":…,"e":…,"from":a,"to":b}``
     Lines a to b are not sent: they are no longer kept, or too many. What follows begins at b + 1.
 ``{"t":"epoch","s":…,"e":…,"why":"start"|"restarted"|"reread"}``
-    What follows is another text, numbered from 1: the first one; one that the platform began anew; or one in which the
-    portal cannot find the place of the page again.
+    What follows is another text, numbered from 1: the first one; one that the platform began anew; or one in
+    which the portal cannot find the place of the page again.
 ``{"t":"events","s":…,"n":…,"rows":[{"type","reason","message","first","last","count"}, …]}``
     All events, newest last, times in ISO 8601 or null. Replaces the rows shown before.
 ``{"t":"session","s":…,"state":…,"reason":…}``
-    The session's state: pending, running, ending, completed, failed, unknown, or gone when it is no longer listed.
+    The session's state: pending, running, ending, completed, failed, unknown, or gone when it is no longer
+    listed.
 ``{"t":"state","s":…,"w":…,"state":"live"|"waiting"|"trouble"|"ended","text":…,"line":…}``
     How the topic is, with a sentence or an empty text; for logs with the number of the last line there is.
 ``{"t":"denied","s":…,"w":…,"why":"absent"|"busy"}``
@@ -39,9 +42,10 @@ From the portal:
 ``{"t":"ping"}``, ``{"t":"pong"}``
     A heartbeat every 15 s, to be answered; the answer to a ping.
 
-Close codes: 1003 not JSON, 1008 not a message of these or too many of them, 1009 longer than 8 KiB, 1011 an error of
-the portal, 4401 not signed in (any more), 4408 too slow or silent, 4409 the socket is old: open another, 4429 too many
-sockets of one person. No secret travels here: a session is its slug, and its id is taken out of logs and events.
+Close codes: 1003 not JSON, 1008 not a message of these or too many of them, 1009 longer than 8 KiB, 1011 an
+error of the portal, 4401 not signed in (any more), 4408 too slow or silent, 4409 the socket is old: open
+another, 4429 too many sockets of one person. No secret travels here: a session is its slug, and its id is
+taken out of logs and events.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Which pages may open a socket: the portal's own, compared by scheme, host and port.
 
-A browser opens sockets across origins and sends the cookie along, and cookies do not tell ports apart: a session's
-page on the local platform would be let in by its host name alone.
+A browser opens sockets across origins and sends the cookie along, and cookies do not tell ports apart: a
+session's page on the local platform would be let in by its host name alone.
 """
 
 from __future__ import annotations

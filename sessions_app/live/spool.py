@@ -1,9 +1,9 @@
 """Numbered lines of one log on disk, capped, with what is needed to go on after a restart.
 
-Lines are numbered from 1 within an *epoch*; a log that began anew is a new epoch. They lie in segments, files that are
-only appended to and dropped whole, oldest first. A small state file says how much of them counts and where in the
-platform's text they end; it is replaced in one step after the lines were written, so that a process killed in between
-repeats the same work with the same numbers.
+Lines are numbered from 1 within an *epoch*; a log that began anew is a new epoch. They lie in segments, files
+that are only appended to and dropped whole, oldest first. A small state file says how much of them counts and
+where in the platform's text they end; it is replaced in one step after the lines were written, so that a
+process killed in between repeats the same work with the same numbers.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from bisect import bisect_left
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 CAP = 64 * 1024 * 1024
 SEGMENTS = 8
@@ -97,7 +97,7 @@ class Segment:
         self.newlines.append(total)
 
 
-def _behind_newlines(file: Any, skip: int, budget: int, available: int) -> bytes:
+def _behind_newlines(file: IO[bytes], skip: int, budget: int, available: int) -> bytes:
     """Return whole lines behind ``skip`` newlines, about ``budget`` bytes of them but one line at least."""
     found = b""
     while available > 0:
@@ -170,7 +170,7 @@ class Spool:
         self._drop_oldest()
 
     def read_after(self, cursor: Cursor, budget: int = BLOCK) -> list[str]:
-        """Return lines of the cursor's epoch behind it, about ``budget`` bytes; empty at its end or where they were dropped."""
+        """Return lines of the cursor's epoch behind it, about ``budget`` bytes; none where none are kept."""
         line = cursor.line + 1
         if cursor.epoch == self.epoch and line > self.last.line - len(self._recent):
             return _up_to(self._recent[line - self.last.line - 1 :] if line <= self.last.line else [], budget)
@@ -271,7 +271,7 @@ def _up_to(lines: list[str], budget: int) -> list[str]:
 
 
 def prune(folder: Path, *, oldest: float = 30 * 86400.0, most: int = 1024 * 1024 * 1024) -> None:
-    """Remove spools that nobody looked at for ``oldest`` seconds, and the oldest ones beyond ``most`` bytes."""
+    """Remove spools that were not written for ``oldest`` seconds, and the oldest beyond ``most`` bytes."""
     groups: dict[str, list[Path]] = {}
     for path in folder.glob("*.*"):
         groups.setdefault(path.name.partition(".")[0], []).append(path)

@@ -11,7 +11,8 @@ from sessions_app.live.log_feed import LogFeed
 from sessions_app.live.messages import Follow, frame
 from sessions_app.live.spool import Cursor
 
-# With less room than this nothing but a change of state is sent: one full frame later is better than crumbs now.
+# With less room than this nothing but a change of state is sent: one full frame later is better than crumbs
+# now.
 LEAST_ROOM = 64 * 1024
 
 Frame = tuple[str, int]

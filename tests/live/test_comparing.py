@@ -139,7 +139,8 @@ def test_every_byte_is_taken_once_through_appends_rotations_and_restarts(data: s
         for number in range(data.draw(st.integers(0, 6))):
             fresh = data.draw(st.sampled_from([b"same\n", b"half", b"%d-%d\n" % (turn, number), b"\xff\r"]))
             current, written[-1] = current + fresh, written[-1] + fresh
-        # A text that was rotated must have been seen before: nobody can know what came and went between two looks.
+        # A text that was rotated must have been seen before: nobody can know what came and went between two
+        # looks.
         news, verdict, place = compare(place, current, piece=data.draw(st.integers(1, 40)))
         if verdict in (Verdict.AGAIN, Verdict.SHORT):
             news, _, place = compare(place, current, searching=True)

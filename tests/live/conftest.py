@@ -1,0 +1,49 @@
+"""Feeds at the pace of a test, with a data folder of their own."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from sessions_app.live import events_feed, feeds, log_feed, rhythm
+from tests.live.fakes import FakeSource
+
+
+@pytest.fixture(autouse=True)
+def data_folder(tmp_path: Path, settings: object) -> Path:
+    """Keep spools out of the real data folder."""
+    settings.DATA_DIR = tmp_path  # type: ignore[attr-defined]
+    return tmp_path
+
+
+@pytest.fixture(autouse=True)
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a second pass in a few milliseconds."""
+    for module, name, value in (
+        (rhythm, "NEWS", 0.01),
+        (rhythm, "QUIET", 0.02),
+        (feeds, "TICK", 0.01),
+        (feeds, "TICK_WHILE_PENDING", 0.01),
+        (feeds, "LINGER", 0.05),
+        (log_feed, "PROVISIONAL_AFTER", 0.05),
+        (events_feed, "PAUSE_RUNNING", 0.01),
+        (events_feed, "PAUSE_WAITING", 0.01),
+    ):
+        monkeypatch.setattr(module, name, value)
+    monkeypatch.setattr(rhythm.Rhythm, "after_failure", lambda self, retry_after=None: 0.01)
+
+
+@pytest.fixture
+def source() -> FakeSource:
+    """Return one session on a platform."""
+    return FakeSource()
+
+
+@pytest.fixture
+async def registry(source: FakeSource) -> AsyncIterator[feeds.Registry]:
+    """Return a registry of feeds that ask the fake."""
+    made = feeds.Registry(source.connect)
+    yield made
+    await made.close()

@@ -1,0 +1,282 @@
+"""One feed reads a log for all its viewers."""
+
+from __future__ import annotations
+
+import asyncio
+import tempfile
+from pathlib import Path
+
+import pytest
+from django.test import override_settings
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sessions_app.client import errors
+from sessions_app.live.feeds import Registry, Session
+from sessions_app.live.log_feed import LogFeed
+from sessions_app.live.spool import Cursor
+from tests.live.fakes import SECRET, FakeSource, Looker, record, until
+from tests.live.test_lines import lines_of
+
+PARTS = st.sampled_from(
+    [b"same\n", b"ha", b"10%\r99%\r", b"\xff\xe2\x82", b"\r\n", SECRET.encode(), SECRET[:4].encode(), b"\n"]
+)
+
+
+def started(registry: Registry, viewers: int = 1) -> tuple[LogFeed, list[Looker]]:
+    """Return the feed of the one record, joined by viewers."""
+    feed = registry.feed(LogFeed, "log", record())
+    assert isinstance(feed, LogFeed)
+    lookers = [Looker() for _ in range(viewers)]
+    for looker in lookers:
+        feed.join(looker)
+    return feed, lookers
+
+
+def text_of(feed: LogFeed, epoch: int | None = None) -> list[str]:
+    """Return the lines of an epoch, the present one if none is named."""
+    epoch = epoch or feed.spool.epoch
+    lines: list[str] = []
+    while part := feed.spool.read_after(Cursor(epoch, len(lines))):
+        lines += part
+    return lines
+
+
+async def test_many_viewers_cost_one_poll(registry: Registry, source: FakeSource) -> None:
+    source.text = b"one\n"
+    feed, lookers = started(registry, viewers=50)
+    assert registry.feed(LogFeed, "log", record()) is feed
+    await until(lambda: feed.spool.last.line == 1)
+    assert source.logs == feed.polls < 10
+    assert all(looker.woken for looker in lookers)
+
+
+async def test_what_is_appended_is_read_once(registry: Registry, source: FakeSource) -> None:
+    source.text = b"same\n" * 5
+    feed, _ = started(registry)
+    await until(lambda: feed.spool.last.line == 5)
+    source.text += b"same\n" * 3 + b"ha"
+    await until(lambda: feed.spool.last.line == 8)
+    source.text += b"lf\n"
+    await until(lambda: feed.spool.last.line == 9)
+    assert text_of(feed) == ["same"] * 8 + ["half"]
+
+
+async def test_the_last_viewer_out_stops_the_poll(registry: Registry, source: FakeSource) -> None:
+    feed, [first, second] = started(registry, viewers=2)
+    await until(lambda: source.logs)
+    feed.leave(first)
+    await asyncio.sleep(0.1)
+    assert registry.feeds
+    feed.leave(second)
+    await until(lambda: not registry.feeds)
+    await feed.stopped()
+    asked = source.logs
+    await asyncio.sleep(0.05)
+    assert source.logs == asked
+
+
+async def test_a_viewer_that_comes_back_soon_finds_the_feed_running(
+    registry: Registry, source: FakeSource
+) -> None:
+    feed, [viewer] = started(registry)
+    feed.leave(viewer)
+    feed.join(viewer)
+    await asyncio.sleep(0.1)
+    assert registry.feed(LogFeed, "log", record()) is feed
+
+
+async def test_trouble_keeps_the_text_and_says_how_far_it_goes(
+    registry: Registry, source: FakeSource
+) -> None:
+    source.text = b"one\ntwo\n"
+    feed, _ = started(registry)
+    await until(lambda: feed.spool.last.line == 2)
+    source.error = errors.PlatformError("The platform does not answer.")
+    await until(lambda: feed.state.kind == "trouble")
+    assert feed.state.text == "The platform does not answer. Showing up to line 2."
+    source.error, source.text = None, source.text + b"three\n"
+    await until(lambda: feed.state.kind == "live" and feed.spool.last.line == 3)
+    assert text_of(feed) == ["one", "two", "three"]
+
+
+async def test_a_read_that_breaks_off_loses_and_doubles_nothing(
+    registry: Registry, source: FakeSource
+) -> None:
+    source.piece, source.break_after = 10, 250
+    source.text = b"".join(b"line %d\n" % n for n in range(100))
+    feed, _ = started(registry)
+    await until(lambda: feed.state.kind == "trouble")
+    assert feed.spool.last.line > 10
+    source.break_after = None
+    await until(lambda: feed.spool.last.line == 100)
+    assert text_of(feed) == [f"line {n}" for n in range(100)]
+
+
+async def test_an_empty_log_after_text_was_there_changes_nothing(
+    registry: Registry, source: FakeSource
+) -> None:
+    source.text = b"one\n"
+    feed, _ = started(registry)
+    await until(lambda: feed.spool.last.line == 1)
+    epoch, asked, source.text = feed.spool.epoch, source.logs, b""
+    await until(lambda: source.logs > asked + 3)
+    assert (feed.spool.epoch, text_of(feed)) == (epoch, ["one"])
+
+
+async def test_a_log_that_begins_anew_is_another_epoch_and_the_old_one_is_kept(
+    registry: Registry, source: FakeSource
+) -> None:
+    source.text = b"first run\nunfinished"
+    feed, _ = started(registry)
+    await until(lambda: feed.spool.last.line == 1)
+    epoch, source.text = feed.spool.epoch, b"second run\n"
+    await until(lambda: feed.spool.epoch == epoch + 1 and feed.spool.last.line == 1)
+    assert text_of(feed, epoch) == ["first run", "unfinished"]
+    assert text_of(feed) == ["second run"]
+
+
+async def test_an_answer_cut_short_once_is_not_a_restart(registry: Registry, source: FakeSource) -> None:
+    source.text = whole = b"one\ntwo\nthree\n"
+    feed, _ = started(registry)
+    await until(lambda: feed.spool.last.line == 3)
+    epoch, asked, source.text = feed.spool.epoch, source.logs, whole[:5]
+    await until(lambda: source.logs > asked)
+    source.text = whole + b"four\n"
+    await until(lambda: feed.spool.last.line == 4)
+    assert (feed.spool.epoch, text_of(feed)) == (epoch, ["one", "two", "three", "four"])
+
+
+async def test_an_answer_that_stays_short_is_a_restart(registry: Registry, source: FakeSource) -> None:
+    source.text = b"one\ntwo\nthree\n"
+    feed, _ = started(registry)
+    await until(lambda: feed.spool.last.line == 3)
+    epoch, source.text = feed.spool.epoch, b"one\n"
+    await until(lambda: feed.spool.epoch > epoch)
+    await until(lambda: text_of(feed) == ["one"])
+
+
+async def test_a_line_that_is_not_whole_is_shown_after_a_while(
+    registry: Registry, source: FakeSource
+) -> None:
+    source.text = b"one\nPassword: "
+    feed, _ = started(registry)
+    await until(lambda: feed.spool.last.line == 1)
+    assert feed.provisional is None
+    await until(lambda: feed.provisional == "Password: ")
+    source.text += b"***\n"
+    await until(lambda: feed.spool.last.line == 2)
+    assert feed.provisional is None
+
+
+async def test_the_end_brings_one_last_read_and_stops(registry: Registry, source: FakeSource) -> None:
+    source.text = b"one\n"
+    feed, _ = started(registry)
+    await until(lambda: feed.spool.last.line == 1)
+    source.text, source.state = b"one\nlast words", "completed"
+    await until(lambda: feed.state.kind == "ended")
+    assert text_of(feed) == ["one", "last words"]
+    asked = source.logs
+    await asyncio.sleep(0.05)
+    assert source.logs == asked
+
+
+async def test_a_session_that_is_gone_keeps_its_text(registry: Registry, source: FakeSource) -> None:
+    source.text = b"one\n"
+    feed, _ = started(registry)
+    await until(lambda: feed.spool.last.line == 1)
+    source.state, source.text = "gone", b""
+    await until(lambda: feed.state.kind == "ended")
+    assert feed.state.text.startswith("The platform no longer lists this session; this is what was kept")
+    assert text_of(feed) == ["one"]
+
+
+async def test_a_session_that_did_not_start_has_no_log_to_ask_for(
+    registry: Registry, source: FakeSource
+) -> None:
+    source.state = "pending"
+    feed, _ = started(registry)
+    await until(lambda: feed.state.text == "The session has not started yet.")
+    assert source.logs == 0
+    source.state, source.text = "running", b"hello\n"
+    await until(lambda: feed.spool.last.line == 1)
+
+
+async def test_the_secret_is_not_shown_nor_kept_wherever_a_read_ends(
+    registry: Registry, source: FakeSource, data_folder: Path
+) -> None:
+    whole = f"http://localhost/lab?token={SECRET} open\n".encode()
+    feed, _ = started(registry)
+    for end in range(0, len(whole) + 1, 3):
+        source.text, asked = whole[:end], source.logs
+        await until(lambda asked=asked: source.logs > asked + 1)
+        assert SECRET[:3] not in (feed.provisional or "")
+    source.text = whole
+    await until(lambda: feed.spool.last.line == 1)
+    assert text_of(feed) == ["http://localhost/lab?token=[session id] open"]
+    assert not any(SECRET.encode() in path.read_bytes() for path in (data_folder / "spool").glob("*.log"))
+
+
+async def test_a_new_process_goes_on_with_the_same_numbers(registry: Registry, source: FakeSource) -> None:
+    source.text = b"one\ntwo\nha"
+    feed, _ = started(registry)
+    await until(lambda: feed.spool.last.line == 2)
+    feed.stop()
+    await feed.stopped()
+    source.text += b"lf\nfour\n"
+    again, _ = started(Registry(source.connect))
+    await until(lambda: again.spool.last.line == 4)
+    again.stop()
+    assert again.spool.epoch == feed.spool.epoch
+    assert text_of(again) == ["one", "two", "half", "four"]
+
+
+async def test_an_error_of_our_own_does_not_end_the_feed(
+    registry: Registry, source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sessions_app.live.feeds.OWN_ERROR_PAUSE", 0.01)
+    rows, source.rows = source.rows, None  # type: ignore[assignment, method-assign]
+    feed, _ = started(registry)
+    await until(lambda: feed.state.kind == "trouble")
+    source.rows, source.text = rows, b"one\n"  # type: ignore[method-assign]
+    await until(lambda: feed.spool.last.line == 1)
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.data())
+def test_each_epoch_holds_exactly_the_lines_that_were_written(data: st.DataObject) -> None:
+    """The oracle at small scale: bursts, half lines, bars, bad bytes, cut reads, restarts, new processes."""
+    with tempfile.TemporaryDirectory() as folder, override_settings(DATA_DIR=Path(folder)):
+        asyncio.run(live_through(data))
+
+
+async def live_through(data: st.DataObject) -> None:
+    """Write a log by chance, follow it, and compare each epoch with what was written."""
+    source = FakeSource()
+    source.piece = data.draw(st.integers(1, 50))
+    feed = LogFeed(record(), source.connect)
+    written = [b""]
+    for turn in range(data.draw(st.integers(1, 10))):
+        if written[-1] and data.draw(st.integers(0, 6)) == 0:
+            source.text = b"run %d\n" % turn
+            written.append(source.text)
+        fresh = b"%d " % turn + b"".join(data.draw(st.lists(PARTS, max_size=5)))
+        source.text, written[-1] = source.text + fresh, written[-1] + fresh
+        source.break_after = data.draw(st.sampled_from([None, 10]))
+        for _ in range(3):
+            await read_now(feed, source)
+        if data.draw(st.booleans()):
+            feed = LogFeed(record(), source.connect)
+    feed.session = Session("completed")
+    await read_now(feed, source)
+    epochs = [feed.spool.epoch - back for back in range(len(written) - 1, -1, -1)]
+    assert [text_of(feed, epoch) for epoch in epochs] == [lines_of(text) for text in written]
+
+
+async def read_now(feed: LogFeed, source: FakeSource) -> None:
+    """Re-read whatever the rhythm says; a platform that broke off is whole the next time."""
+    feed._due = 0
+    try:
+        await feed.poll(source)
+    except errors.PlatformError:
+        source.break_after = None
