@@ -8,7 +8,7 @@ from typing import Any
 
 from sessions_app.client import values
 from sessions_app.live.feeds import Connect, Feed, Source, State
-from sessions_app.live.lines import HIDDEN
+from sessions_app.live.lines import hidden
 from sessions_app.models import Record
 
 PAUSE_RUNNING = 5.0
@@ -99,7 +99,7 @@ def _without(row: EventRow, secret: str) -> EventRow:
 
 
 def _hide(text: str, secret: str, longest: int) -> str:
-    return (text.replace(secret, HIDDEN) if secret else text)[:longest]
+    return hidden(text, secret)[:longest]
 
 
 def _iso(time: datetime | None) -> str | None:

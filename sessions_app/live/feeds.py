@@ -23,6 +23,7 @@ from sessions_app import connections
 from sessions_app.client import errors, values
 from sessions_app.connections import Reading, Row
 from sessions_app.live import spool
+from sessions_app.live.lines import hidden
 from sessions_app.live.rhythm import Rhythm
 from sessions_app.models import Person, Record
 
@@ -105,6 +106,7 @@ class Feed:
         self._task: asyncio.Task[None] | None = None
         self._stopping: asyncio.TimerHandle | None = None
         self._missing: set[Any] = set()
+        self._secret = ""
         # Whether the list could not be read: the platform may be in trouble.
         self.doubtful = False
 
@@ -149,7 +151,11 @@ class Feed:
 
     def in_trouble(self, error: errors.PlatformError) -> None:
         """Say that the platform gave no answer; what is known stays."""
-        self.become(State("trouble", str(error)))
+        self.become(State("trouble", self.told(error)))
+
+    def told(self, error: errors.PlatformError) -> str:
+        """Return the error's sentence; the platform likes to name the session by its id."""
+        return hidden(str(error), self._secret)
 
     def become(self, state: State) -> None:
         """Change state, and tell the viewers if it is another one."""
@@ -173,6 +179,7 @@ class Feed:
         assert self._person is not None
         try:
             source = await self._connect(self._person)
+            self._secret = source.id_of(self.record)
             await self._look(source)
             return await self.poll(source)
         except errors.PlatformError as error:

@@ -12,6 +12,11 @@ LONGEST_PARTIAL = 4 * 1024
 HIDDEN = "[session id]"
 
 
+def hidden(text: str, secret: str) -> str:
+    """Return the text without the secret."""
+    return text.replace(secret, HIDDEN) if secret else text
+
+
 class Liner:
     """Cuts a stream of bytes into lines, at the same places however the bytes are dealt out."""
 
@@ -89,7 +94,7 @@ class Liner:
         return LONGEST if found < 0 else found
 
     def _hide(self, text: str) -> str:
-        return text.replace(self._secret, HIDDEN) if self._secret else text
+        return hidden(text, self._secret)
 
     def _held_back(self, text: str) -> int:
         for length in range(min(len(self._secret) - 1, len(text)), 0, -1):

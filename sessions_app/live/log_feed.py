@@ -89,7 +89,7 @@ class LogFeed(Feed):
         # What a failed read cost counts as well.
         self._due = now() + self._size / BYTES_PER_SECOND
         kept = f" Showing up to line {self.spool.last.line:,}." if self.spool.holds_text else ""
-        self.become(State("trouble", f"{error}{kept}"))
+        self.become(State("trouble", f"{self.told(error)}{kept}"))
 
     async def _read_if_there(self, source: Source) -> None:
         try:

@@ -1,0 +1,438 @@
+"""One socket for a tab: who may open it, what comes through it, and what it leaves behind."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from typing import Any
+
+import pytest
+from channels.routing import URLRouter
+from channels.testing import WebsocketCommunicator
+from django.contrib.auth import SESSION_KEY
+from django.contrib.sessions.backends.db import SessionStore
+
+from sessions_app.live import consumers, feeds
+from sessions_app.live.consumers import Limits, LiveConsumer
+from sessions_app.live.handshake import PersonOfSession
+from sessions_app.live.origins import OwnOriginsOnly
+from sessions_app.models import Person, Record
+from sessions_app.routing import websocket_urlpatterns
+from tests.live.fakes import FakeSource, event, until
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+ORIGIN = b"http://localhost:8000"
+
+
+class Tab:
+    """A browser's tab: a cookie, a socket, and what came through it."""
+
+    def __init__(self, key: str = "", origin: bytes = ORIGIN) -> None:
+        cookie = f"other=1; canfarweb={key}".encode()
+        headers = [(b"origin", origin), (b"host", b"localhost:8000"), (b"cookie", cookie)]
+        application = OwnOriginsOnly(PersonOfSession(URLRouter(websocket_urlpatterns)))
+        self.socket = WebsocketCommunicator(application, "/ws/", headers=headers)
+        self.seen: list[dict[str, Any]] = []
+        self.bytes = 0
+
+    async def open(self) -> bool:
+        accepted, _ = await self.socket.connect(timeout=3)
+        return accepted
+
+    async def say(self, kind: str, **fields: Any) -> None:
+        await self.socket.send_json_to({"t": kind, **fields})
+
+    async def follow_log(self, record: Record, **fields: Any) -> None:
+        await self.say("follow", s=record.slug, w="log", **fields)
+
+    async def hear(self, kind: str, **fields: Any) -> dict[str, Any]:
+        """Return the next message of that kind with these fields, passing over others."""
+        while True:
+            message = await self.listen()
+            if message["t"] == kind and fields.items() <= message.items():
+                return message
+
+    async def listen(self) -> dict[str, Any]:
+        text = await self.socket.receive_from(timeout=3)
+        assert isinstance(text, str)
+        self.bytes += len(text.encode())
+        message: dict[str, Any] = json.loads(text)
+        self.seen.append(message)
+        return message
+
+    async def closed(self) -> int:
+        """Return the code with which the portal closes."""
+        while (output := await self.socket.receive_output(timeout=3))["type"] != "websocket.close":
+            pass
+        code: int = output["code"]
+        return code
+
+    def lines(self) -> list[str]:
+        return [line for message in self.seen if message["t"] == "log" for line in message["lines"]]
+
+    async def leave(self) -> None:
+        await self.socket.disconnect(timeout=3)
+
+
+@pytest.fixture(autouse=True)
+def portal(settings: Any) -> None:
+    """Run at http://localhost:8000."""
+    settings.PORTAL_ORIGINS = [ORIGIN.decode()]
+
+
+@pytest.fixture
+async def platform_source(source: FakeSource) -> AsyncIterator[FakeSource]:
+    """Put the fake behind this loop's feeds."""
+    loop = asyncio.get_running_loop()
+    feeds._registries[loop] = feeds.Registry(source.connect)
+    yield source
+    await feeds._registries[loop].close()
+
+
+@pytest.fixture
+async def alice() -> Person:
+    return await Person.objects.aenter("http://platform", "alice")
+
+
+@pytest.fixture
+async def alices(alice: Person, platform_source: FakeSource) -> Record:
+    record = Record.objects.draft(alice, "k3xv9q2a")
+    record.state, record.slug = "running", platform_source.slug
+    await record.asave()
+    return record
+
+
+async def key_of(person: Person) -> str:
+    """Sign a person in, return the session key."""
+    store = SessionStore()
+    await store.aset(SESSION_KEY, str(person.pk))
+    await store.asave()
+    return str(store.session_key)
+
+
+@pytest.fixture
+async def tab(alice: Person, alices: Record) -> AsyncIterator[Tab]:
+    """Return an open tab of Alice's."""
+    tab = Tab(await key_of(alice))
+    assert await tab.open()
+    yield tab
+    await tab.leave()
+
+
+def limit(monkeypatch: pytest.MonkeyPatch, **changes: Any) -> None:
+    """Set other limits for the sockets of this test."""
+    monkeypatch.setattr(LiveConsumer, "limits", Limits(**changes))
+
+
+async def test_who_is_not_signed_in_is_told_so(platform_source: FakeSource) -> None:
+    for key in ("", "nosuchsessionkey", "'; drop table"):
+        tab = Tab(key)
+        assert await tab.open()
+        assert await tab.closed() == 4401
+
+
+async def test_another_origin_is_refused_before_anything_is_built(alice: Person, alices: Record) -> None:
+    assert not await Tab(await key_of(alice), origin=b"http://localhost:8001").open()
+
+
+async def test_the_log_comes_through_as_it_grows(
+    tab: Tab, alices: Record, platform_source: FakeSource
+) -> None:
+    platform_source.text = b"one\n"
+    await tab.follow_log(alices)
+    assert (await tab.hear("epoch"))["why"] == "start"
+    first = await tab.hear("log")
+    assert (first["from"], first["lines"]) == (1, ["one"])
+    platform_source.text += b"two\nthr"
+    assert await tab.hear("log", **{"from": 2, "lines": ["two"], "partial": None})
+    assert await tab.hear("log", **{"from": 3, "lines": [], "partial": "thr"})
+    platform_source.text += b"ee\n"
+    platform_source.state = "completed"
+    assert await tab.hear("log", **{"from": 3, "lines": ["three"], "partial": None})
+    assert (await tab.hear("state", state="ended"))["line"] == 3
+
+
+async def test_events_and_the_sessions_state_come_through(
+    tab: Tab, alices: Record, platform_source: FakeSource
+) -> None:
+    platform_source.told = [event("Started", "it runs")]
+    await tab.say("follow", s=alices.slug, w="events")
+    assert await tab.hear("session", state="running")
+    rows = (await tab.hear("events"))["rows"]
+    assert [(row["reason"], row["count"]) for row in rows] == [("Started", 1)]
+    platform_source.state, platform_source.reason = "failed", "Ended with exit code 3."
+    assert await tab.hear("session", state="failed", reason="Ended with exit code 3.")
+
+
+async def test_a_strangers_session_looks_like_none_and_costs_nothing(
+    alices: Record, platform_source: FakeSource
+) -> None:
+    bob = await Person.objects.aenter("http://platform", "bob")
+    tab = Tab(await key_of(bob))
+    await tab.open()
+    for what in ("log", "events"):
+        await tab.say("follow", s=alices.slug, w=what)
+        theirs = await tab.hear("denied")
+        await tab.say("follow", s="nosuchslug", w=what)
+        assert {**theirs, "s": ""} == {**await tab.hear("denied"), "s": ""}
+    assert (platform_source.logs, platform_source.events_asked) == (0, 0)
+    assert not feeds.registry().feeds
+    await tab.leave()
+
+
+@pytest.mark.parametrize(
+    ("text", "code"),
+    [
+        ("x" * 65_000, 1009),
+        ("{", 1003),
+        ('{"type":"websocket.disconnect"}', 1008),
+        ('{"t":"signed_out"}', 1008),
+    ],
+)
+async def test_what_is_not_a_message_closes_the_socket(tab: Tab, text: str, code: int) -> None:
+    await tab.socket.send_to(text_data=text)
+    assert await tab.closed() == code
+
+
+async def test_bytes_close_the_socket(tab: Tab) -> None:
+    await tab.socket.send_to(bytes_data=b"{}")
+    assert await tab.closed() == 1003
+
+
+async def test_too_many_messages_close_the_socket(tab: Tab, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(LiveConsumer.limits.burst + 20):
+        await tab.say("pong")
+    assert await tab.closed() == 1008
+
+
+async def test_a_ping_is_answered(tab: Tab) -> None:
+    await tab.say("ping")
+    assert await tab.hear("pong")
+
+
+async def test_who_comes_back_gets_only_the_missing_lines(
+    tab: Tab, alice: Person, alices: Record, platform_source: FakeSource
+) -> None:
+    platform_source.text = b"".join(b"line %d\n" % n for n in range(1, 101))
+    await tab.follow_log(alices)
+    epoch = (await tab.hear("log"))["e"]
+    await tab.leave()
+    platform_source.text += b"line 101\n"
+    again = Tab(await key_of(alice))
+    await again.open()
+    await again.follow_log(alices, epoch=epoch, after=98)
+    await until(lambda: feeds.registry().feeds)
+    while len(again.lines()) < 3:
+        await again.hear("log")
+    assert again.lines() == ["line 99", "line 100", "line 101"]
+    assert not [message for message in again.seen if message["t"] in {"gap", "epoch"}]
+    await again.leave()
+
+
+async def test_a_place_that_is_not_known_is_read_anew_and_said_so(
+    tab: Tab, alices: Record, platform_source: FakeSource
+) -> None:
+    platform_source.text = b"one\n"
+    await tab.follow_log(alices, epoch=7, after=500)
+    assert (await tab.hear("epoch"))["why"] == "reread"
+    assert (await tab.hear("log"))["lines"] == ["one"]
+
+
+async def test_a_restart_is_marked(tab: Tab, alices: Record, platform_source: FakeSource) -> None:
+    platform_source.text = b"first\n"
+    await tab.follow_log(alices)
+    epoch = (await tab.hear("log"))["e"]
+    platform_source.text = b"second\n"
+    assert await tab.hear("epoch", e=epoch + 1, why="restarted")
+    assert await tab.hear("log", **{"from": 1, "lines": ["second"]})
+
+
+async def test_of_a_long_log_a_new_viewer_gets_the_end_behind_a_gap(
+    tab: Tab, alices: Record, platform_source: FakeSource
+) -> None:
+    platform_source.text = b"".join(b"line %d\n" % n for n in range(1, 501))
+    feed = consumers._begin(alices, consumers.Follow(consumers.Topic(alices.slug, "log"))).feed
+    feed.join(consumers_viewer := _Viewer(tab))
+    await until(lambda: feed.spool.last.line == 500)  # type: ignore[attr-defined]
+    await tab.follow_log(alices, tail=10)
+    assert await tab.hear("gap", **{"from": 1, "to": 490})
+    assert (await tab.hear("log"))["lines"][0] == "line 491"
+    feed.leave(consumers_viewer)
+
+
+class _Viewer:
+    def __init__(self, tab: Tab) -> None:
+        self.person = Person(pk=1)
+
+    def wake(self) -> None: ...
+
+
+async def test_who_does_not_acknowledge_gets_no_more_than_the_window_and_later_the_rest(
+    tab: Tab, alices: Record, platform_source: FakeSource
+) -> None:
+    platform_source.text = b"".join(b"%06d " % n + b"x" * 100 + b"\n" for n in range(20_000))
+    await tab.follow_log(alices)
+    feed = None
+    while not tab.lines():
+        await tab.hear("log")
+    feed = feeds.registry().feeds[(alices.pk, "log")]
+    await until(lambda: feed.spool.last.line == 20_000)  # type: ignore[attr-defined]
+    while not await tab.socket.receive_nothing(timeout=0.2):
+        await tab.listen()
+    assert tab.bytes < 256 * 1024 + 2000
+    while len(tab.lines()) < 20_000:
+        await tab.say("ack", s=alices.slug, w="log", n=_newest(tab))
+        await tab.hear("log")
+    assert [int(line[:6]) for line in tab.lines()] == list(range(20_000))
+
+
+def _newest(tab: Tab) -> int:
+    return max(message["n"] for message in tab.seen if message["t"] == "log")
+
+
+async def test_nobody_can_acknowledge_what_was_not_sent(
+    tab: Tab, alices: Record, platform_source: FakeSource
+) -> None:
+    platform_source.text = b"x" * 99 + b"\n"
+    await tab.follow_log(alices)
+    await tab.hear("log")
+    await tab.say("ack", s=alices.slug, w="log", n=2**50)
+    platform_source.text += (b"y" * 99 + b"\n") * 20_000
+    feed = feeds.registry().feeds[(alices.pk, "log")]
+    await until(lambda: feed.spool.last.line == 20_001)  # type: ignore[attr-defined]
+    while not await tab.socket.receive_nothing(timeout=0.2):
+        await tab.listen()
+    assert tab.bytes < 256 * 1024 + 4000
+
+
+async def test_who_never_acknowledges_is_closed(
+    alice: Person, alices: Record, platform_source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(monkeypatch, stuck=0.1)
+    platform_source.text = b"one\n"
+    tab = Tab(await key_of(alice))
+    await tab.open()
+    await tab.follow_log(alices)
+    assert await tab.closed() == 4408
+
+
+async def test_who_is_silent_is_closed_and_who_answers_is_not(
+    alice: Person, alices: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(monkeypatch, heartbeat=0.05, silence=0.2)
+    lively, silent = Tab(await key_of(alice)), Tab(await key_of(alice))
+    await lively.open()
+    await silent.open()
+    for _ in range(8):
+        await lively.hear("ping")
+        await lively.say("pong")
+    assert await silent.closed() == 4408
+    await lively.leave()
+
+
+async def test_an_old_socket_is_to_be_opened_anew(
+    alice: Person, alices: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(monkeypatch, heartbeat=0.02, age=0.1)
+    tab = Tab(await key_of(alice))
+    await tab.open()
+    assert await tab.closed() == 4409
+
+
+async def test_signing_out_closes_the_socket_at_once(alice: Person, alices: Record) -> None:
+    key, other = await key_of(alice), await key_of(alice)
+    tab, elsewhere = Tab(key), Tab(other)
+    await tab.open()
+    await elsewhere.open()
+    await SessionStore(key).aflush()
+    assert await tab.closed() == 4401
+    await elsewhere.say("ping")
+    assert await elsewhere.hear("pong")
+    await elsewhere.leave()
+
+
+async def test_a_session_that_ran_out_is_noticed(
+    alice: Person, alices: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(monkeypatch, recheck=0.05)
+    key = await key_of(alice)
+    tab = Tab(key)
+    await tab.open()
+    await SessionStore().model.objects.filter(session_key=key).aupdate(expire_date="2020-01-01T00:00Z")
+    assert await tab.closed() == 4401
+
+
+async def test_a_topic_that_is_no_longer_theirs_is_denied(
+    alice: Person, alices: Record, platform_source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(monkeypatch, recheck=0.05)
+    platform_source.text = b"one\n"
+    tab = Tab(await key_of(alice))
+    await tab.open()
+    await tab.follow_log(alices)
+    await tab.hear("log")
+    bob = await Person.objects.aenter("http://platform", "bob")
+    await Record.objects.filter(pk=alices.pk).aupdate(owner=bob)
+    assert await tab.hear("denied", s=alices.slug, w="log")
+    assert not feeds.registry().feeds[(alices.pk, "log")].viewers
+    await tab.leave()
+
+
+async def test_one_person_cannot_open_sockets_without_end(
+    alice: Person, alices: Record, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    limit(monkeypatch, sockets_per_person=2)
+    tabs = [Tab(await key_of(alice)) for _ in range(3)]
+    for tab in tabs:
+        await tab.open()
+    assert await tabs[2].closed() == 4429
+    await tabs[0].leave()
+    again = Tab(await key_of(alice))
+    await again.open()
+    await again.say("ping")
+    assert await again.hear("pong")
+    await again.leave()
+    await tabs[1].leave()
+
+
+async def test_an_error_in_a_handler_leaves_no_task_no_viewer_and_one_log_entry(
+    tab: Tab, alices: Record, platform_source: FakeSource, monkeypatch: pytest.MonkeyPatch, caplog: Any
+) -> None:
+    await tab.follow_log(alices)
+    await tab.hear("epoch")
+    feed = feeds.registry().feeds[(alices.pk, "log")]
+    monkeypatch.setattr(LiveConsumer, "_answer", None)
+    await tab.say("ping")
+    assert await tab.closed() == 1011
+    await until(lambda: not feed.viewers and not feeds.registry().feeds)
+    await until(lambda: len(asyncio.all_tasks()) <= 2)
+    assert len([entry for entry in caplog.records if entry.exc_info]) == 1
+    assert not consumers._of_this_loop()
+
+
+async def test_leaving_a_topic_ends_its_messages_and_its_feed(
+    tab: Tab, alices: Record, platform_source: FakeSource
+) -> None:
+    platform_source.text = b"one\n"
+    await tab.follow_log(alices)
+    await tab.hear("log")
+    await tab.say("leave", s=alices.slug, w="log")
+    await until(lambda: not feeds.registry().feeds)
+    assert await tab.socket.receive_nothing(timeout=0.1)
+
+
+async def test_two_tabs_share_one_feed(alice: Person, alices: Record, platform_source: FakeSource) -> None:
+    platform_source.text = b"one\n"
+    tabs = [Tab(await key_of(alice)) for _ in range(5)]
+    for tab in tabs:
+        await tab.open()
+        await tab.follow_log(alices)
+    for tab in tabs:
+        await tab.hear("log")
+    feed = feeds.registry().feeds[(alices.pk, "log")]
+    assert (len(feed.viewers), feed.polls) == (5, platform_source.logs)
+    for tab in tabs:
+        await tab.leave()
+    await until(lambda: not feeds.registry().feeds)
