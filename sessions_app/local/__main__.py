@@ -8,7 +8,7 @@ from pathlib import Path
 
 from .kinds import Limits
 from .machine import UnusableError
-from .serve import Options, open_store, run, usual_user
+from .serve import Options, check_name, open_store, run, usual_user
 
 DEFAULT_DATA = Path(__file__).parents[2] / "var" / "platform"
 
@@ -69,7 +69,7 @@ def _add_user(data: Path, name: str | None) -> int:
     if not name:
         raise UnusableError("Say whom to add: user-add NAME.")
     store = open_store(data)
-    sys.stdout.write(store.add_user(name) + "\n")
+    sys.stdout.write(store.add_user(check_name(name)) + "\n")
     store.close()
     return 0
 
@@ -77,7 +77,7 @@ def _add_user(data: Path, name: str | None) -> int:
 def _options(given: argparse.Namespace) -> Options:
     limits = Limits(**{field: getattr(given, field) for field in Limits.__dataclass_fields__})
     images = given.images.absolute() if given.images else None
-    return Options(given.port, given.data.absolute(), given.user, images, limits)
+    return Options(given.port, given.data.absolute(), check_name(given.user), images, limits)
 
 
 if __name__ == "__main__":

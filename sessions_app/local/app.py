@@ -12,7 +12,7 @@ from .kinds import DESKTOP_APP, HEADLESS, IMAGE_KINDS
 from .request import Receive, Request, Response, Scope, Send, TooLargeError, read, send_response, text
 from .rules import RefusedError, check_id, wanted
 from .session import Session
-from .store import Store, token_hash
+from .store import Store
 
 log = logging.getLogger("sessions_app.local")
 
@@ -31,7 +31,7 @@ class Api:
 
     def __init__(self, engine: Engine, store: Store, port: int) -> None:
         self.engine, self.port = engine, port
-        self._users = store.users()
+        self._store = store
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -49,7 +49,7 @@ class Api:
         if not OWN_HOST.fullmatch(request.headers.get("host", "")):
             return text(421, "This host name is not served here.\n")
         if request.path.startswith("/session/"):
-            return text(307, "", location=request.path, connection="close")
+            return text(307, "", location=request.target, connection="close")
         if (page := self._page(request)) is not None:
             return page
         return await self._resource(request)
@@ -103,7 +103,7 @@ class Api:
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
             return "", text(401, "Unauthorized\n", WWW_Authenticate="Bearer")
-        user = self._users.get(token_hash(token.strip()))
+        user = self._store.user(token.strip())
         if user is None:
             reason = "Invalid JWT token"
             challenge = f'Bearer error="invalid_token", error_description="{reason}"'

@@ -225,14 +225,19 @@ class Engine:
     async def _clock(self) -> None:
         while True:
             await asyncio.sleep(TICK)
-            now = time.time()
-            for session in list(self._sessions.values()):
-                if session.active and session.expires <= now and session.id not in self._to_force:
-                    self._end(session, DEADLINE)
-                elif session.ended and session.ended + self.site.limits.keep_of(session.kind) <= now:
-                    session.deleted = True
-                    await self._forget(session)
-            await self._force()
+            try:
+                await self._tick(time.time())
+            except Exception:  # The clock goes on, whatever one tick meets.
+                log.exception("The clock missed a tick")
+
+    async def _tick(self, now: float) -> None:
+        for session in list(self._sessions.values()):
+            if session.active and session.expires <= now and session.id not in self._to_force:
+                self._end(session, DEADLINE)
+            elif session.ended and session.ended + self.site.limits.keep_of(session.kind) <= now:
+                session.deleted = True
+                await self._forget(session)
+        await self._force()
 
     async def _force(self) -> None:
         """Kill what did not end in its time, all in one pass."""

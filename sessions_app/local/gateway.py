@@ -6,7 +6,7 @@ Anything else is turned away, which also stops pages that point a name of theirs
 """
 
 import asyncio
-import contextlib
+import errno
 import logging
 import re
 from collections.abc import Awaitable, Callable
@@ -20,6 +20,7 @@ log = logging.getLogger("sessions_app.local")
 
 HEAD_LIMIT = 2**16
 HEAD_TIME = 10.0
+LINGER = 300.0
 PIECE = 2**16
 OWN = re.compile(rb"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 SESSION_HOST = re.compile(rb"s-([a-z0-9]{12})\.localhost(:\d{1,5})?", re.IGNORECASE)
@@ -55,9 +56,16 @@ class Gateway:
 
     async def start(self, port: int) -> None:
         """Listen on loopback, and on nothing else."""
-        self._servers.append(await asyncio.start_server(self._accept, "127.0.0.1", port, limit=HEAD_LIMIT))
-        with contextlib.suppress(OSError):  # Some machines have no IPv6.
-            self._servers.append(await asyncio.start_server(self._accept, "::1", port, limit=HEAD_LIMIT))
+        await self._listen("127.0.0.1", port)
+        try:
+            await self._listen("::1", port)
+        except OSError as error:
+            # A machine may have no IPv6; but where another has the port, `localhost` could lead to it.
+            if error.errno == errno.EADDRINUSE:
+                raise
+
+    async def _listen(self, host: str, port: int) -> None:
+        self._servers.append(await asyncio.start_server(self._accept, host, port, limit=HEAD_LIMIT))
 
     async def stop(self) -> None:
         """Stop listening and close what is open."""
@@ -150,23 +158,26 @@ def _page(status: str, sentence: str) -> bytes:
     return (head + more + "Connection: close\r\n\r\n").encode() + body
 
 
-async def splice(one: Streams, other: Streams) -> None:
-    """Copy both ways until both sides are done, or one is broken."""
+async def splice(client: Streams, upstream: Streams) -> None:
+    """Copy both ways until the session's side is done, or either is broken."""
+    asking = asyncio.create_task(_copy(client[0], upstream[1]))
+    answering = asyncio.create_task(_copy(upstream[0], client[1]))
     try:
-        async with asyncio.TaskGroup() as group:
-            group.create_task(_copy(one[0], other[1]))
-            group.create_task(_copy(other[0], one[1]))
-    except* OSError:
-        pass  # A broken side ends both.
+        await asyncio.wait({asking, answering}, return_when=asyncio.FIRST_COMPLETED)
+        if not answering.done() and not asking.exception():
+            # The client may have said all it wants and still listen.
+            await asyncio.wait({answering}, timeout=LINGER)
     finally:
-        one[1].close()
-        other[1].close()
+        asking.cancel()
+        answering.cancel()
+        await asyncio.gather(asking, answering, return_exceptions=True)
+        client[1].close()
+        upstream[1].close()
 
 
 async def _copy(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
     while piece := await reader.read(PIECE):
         writer.write(piece)
         await writer.drain()
-    # One side may stop talking and still listen.
     if writer.can_write_eof():
         writer.write_eof()

@@ -131,7 +131,7 @@ class Life:
                 if image is None:
                     raise PullError(f"{reference}: image not found")
                 return image, await self._pulled(image)
-            except PullError as error:
+            except (PullError, OSError) as error:
                 self._say(WARNING, "Failed", f'Failed to pull image "{reference}": {error}')
                 self._say(WARNING, "Failed", "Error: ErrImagePull")
             self._say(NORMAL, "BackOff", f'Back-off pulling image "{reference}"')
@@ -174,6 +174,7 @@ class Life:
             data=int(session.ram * machine.GIB) if session.ram else 0,
         )
         process, problem = await launch(spec, f"{self._site.platform}/{session.id}", folder)
+        (folder / "spec").unlink(missing_ok=True)  # It was read, and holds a person's variables.
         session.pid, session.ticks, session.boot = process.pid, process.ticks, machine.boot_id()
         self.process = process
         await self._keep()

@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import fcntl
+import importlib.util
 import logging
 import os
 import re
@@ -87,8 +88,10 @@ class _Pull:
     async def _build(self, lock: int) -> None:
         await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
         python = self._folder / "bin" / "python"
-        await self._call(lock, sys.executable, "-m", "venv", "--without-pip", str(self._folder))
-        await self._install(lock, python)
+        ours = importlib.util.find_spec("pip") is not None
+        await self._call(lock, sys.executable, "-m", "venv", *["--without-pip"] * ours, str(self._folder))
+        pip = [sys.executable, "-m", "pip", "--python", str(python)] if ours else [str(python), "-m", "pip"]
+        await self._install(lock, pip)
         self._say("Compiling", at_once=True)
         await self._call(
             lock, str(python), "-m", "compileall", "-q", "-j", str(cores()), str(self._folder / "lib")
@@ -99,7 +102,7 @@ class _Pull:
         (self._folder / STAMP).write_text(self._image.digest + "\n")
         self._say("Installed and compiled", at_once=True)
 
-    async def _install(self, lock: int, python: Path) -> None:
+    async def _install(self, lock: int, pip: list[str]) -> None:
         total, got = self._image.packages, 0
 
         def heard(line: str) -> None:
@@ -114,7 +117,7 @@ class _Pull:
 
         await self._call(
             lock,
-            *(sys.executable, "-m", "pip", "--python", str(python), "--no-input", "install", "--no-deps"),
+            *(*pip, "--no-input", "install", "--no-deps"),
             *("--require-hashes", "--no-compile", "--progress-bar", "off", "-r", str(self._image.lock_path)),
             heard=heard,
         )

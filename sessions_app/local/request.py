@@ -32,6 +32,7 @@ class Request:
     method: str
     path: str
     headers: dict[str, str]
+    target: str = ""
     parameters: list[tuple[str, str]] = field(default_factory=list)
 
     def first(self, name: str) -> str | None:
@@ -64,8 +65,9 @@ def text(status: int, body: str, **headers: str) -> Response:
 async def read(scope: Scope, receive: Receive) -> Request:
     """Read a request with its parameters."""
     headers = {key.decode("latin-1"): value.decode("latin-1") for key, value in scope["headers"]}
-    request = Request(scope["method"], scope["path"], headers)
-    query = _pairs(scope["query_string"])
+    raw_query: bytes = scope["query_string"]
+    target = (scope["raw_path"] + b"?" * bool(raw_query) + raw_query).decode("latin-1")
+    request, query = Request(scope["method"], scope["path"], headers, target), _pairs(raw_query)
     if request.method != "POST":
         request.parameters = query
         return request

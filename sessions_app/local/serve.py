@@ -10,7 +10,8 @@ import secrets
 import signal
 import socket
 import sys
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,6 +30,7 @@ from .store import Store
 log = logging.getLogger("sessions_app.local")
 
 STARTS_PER_CORE = 4
+NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
 @dataclass(frozen=True)
@@ -45,8 +47,10 @@ class Options:
 class QuietServer(uvicorn.Server):
     """A server that leaves the signals to us."""
 
-    def install_signal_handlers(self) -> None:
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
         """Do nothing."""
+        yield
 
 
 def open_store(data: Path) -> Store:
@@ -67,10 +71,17 @@ def first_user(store: Store, data: Path, wanted: str) -> tuple[str, str]:
     return name, token
 
 
+def check_name(name: str) -> str:
+    """Refuse a person's name that cannot be a label's value and a folder's name."""
+    if not NAME.fullmatch(name):
+        raise UnusableError(f"{name!r} cannot be a person's name: use letters, digits, dots and dashes.")
+    return name
+
+
 def usual_user() -> str:
     """Name the first user: as the system does, unless that is root or no name for a person."""
-    name = (os.environ.get("USER") or os.environ.get("LOGNAME") or "").lower()
-    return name if re.fullmatch(r"[a-z][a-z0-9-]{0,30}[a-z0-9]", name) and name != "root" else "astronomer"
+    name = os.environ.get("USER") or os.environ.get("LOGNAME") or ""
+    return name if NAME.fullmatch(name) and name != "root" else "astronomer"
 
 
 def run(options: Options) -> None:
@@ -88,20 +99,21 @@ async def _run(options: Options) -> None:
     store = open_store(options.data)
     engine = Engine(store, _site(options, store))
     user, token = first_user(store, options.data, options.user)
-    api_socket = _private_socket(engine.site.runtime / "api.sock")
+    api_path = engine.site.runtime / "api.sock"
     server = QuietServer(_config(Api(engine, store, options.port)))
-    gateway = Gateway(engine, lambda: asyncio.open_unix_connection(str(engine.site.runtime / "api.sock")))
+    gateway = Gateway(engine, lambda: asyncio.open_unix_connection(str(api_path)))
     stop = _stop_signals()
+    serving = asyncio.create_task(server.serve([_private_socket(api_path)]))
     try:
-        await _listen(gateway, options.port)
         await engine.start()
-        serving = asyncio.create_task(server._serve([api_socket]))
+        await _listen(gateway, options.port)
         _ready(options.port, user, token)
         await asyncio.wait([serving, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     finally:
         await gateway.stop()
         server.should_exit = server.force_exit = True
         await engine.stop()
+        await asyncio.wait([serving], timeout=1)
         store.close()
 
 

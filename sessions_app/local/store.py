@@ -39,6 +39,8 @@ class Store:
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5)
         path.chmod(0o600)
         self._prepare(path)
+        # Reads have a connection of their own, so that none ever waits for the writer's.
+        self._reads = sqlite3.connect(path, isolation_level=None, timeout=5)
         self._queue: queue.SimpleQueue[tuple[list[Statement], asyncio.Future[None]] | None] = (
             queue.SimpleQueue()
         )
@@ -60,9 +62,12 @@ class Store:
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return str(row[0])
 
-    def users(self) -> dict[str, str]:
-        """Read who there is, by the hash of their token."""
-        return dict(self._db.execute("SELECT token_hash, name FROM users").fetchall())
+    def user(self, token: str) -> str | None:
+        """Read whose token this is; people may be added, and their tokens changed, while we serve."""
+        found = self._reads.execute(
+            "SELECT name FROM users WHERE token_hash = ?", (token_hash(token),)
+        ).fetchone()
+        return str(found[0]) if found else None
 
     def add_user(self, name: str) -> str:
         """Add a person, or give one a new token; answer the token, which is kept only as a hash."""
@@ -100,6 +105,7 @@ class Store:
         """Write what is waiting, then close."""
         self._queue.put(None)
         self._thread.join()
+        self._reads.close()
         self._db.close()
 
     def _write(self, *statements: Statement) -> asyncio.Future[None]:

@@ -31,13 +31,23 @@ class Usage:
         self._at = 0.0
         self._task: asyncio.Task[None] | None = None
         psutil.cpu_percent()
-        self.busy_cores = 0.0
-        self.used_memory = _used_memory()
+        self._busy, self._busy_at = 0.0, time.monotonic()
 
     def of(self, session: str) -> Sample | None:
         """Answer the use of a session; none before it was measured, and none once that is long ago."""
         sample = self._samples.get(session)
         return sample if sample and time.monotonic() - sample.at < STALE else None
+
+    def busy_cores(self) -> float:
+        """Answer how many of the machine's cores were busy lately."""
+        if time.monotonic() - self._busy_at >= 1:
+            self._busy, self._busy_at = psutil.cpu_percent() / 100 * cores(), time.monotonic()
+        return round(self._busy, 3)
+
+    def used_memory(self) -> int:
+        """Answer how much of the machine's memory is taken."""
+        found = psutil.virtual_memory()
+        return int(found.total - found.available)
 
     def look(self, shims: dict[str, int]) -> None:
         """Measure again in the background if the last time is a while ago."""
@@ -46,14 +56,7 @@ class Usage:
 
     async def _measure(self, shims: dict[str, int]) -> None:
         self._samples = await asyncio.to_thread(measure, shims, self._samples)
-        self.busy_cores = round(psutil.cpu_percent() / 100 * cores(), 3)
-        self.used_memory = _used_memory()
         self._at = time.monotonic()
-
-
-def _used_memory() -> int:
-    found = psutil.virtual_memory()
-    return int(found.total - found.available)
 
 
 def measure(shims: dict[str, int], before: dict[str, Sample]) -> dict[str, Sample]:

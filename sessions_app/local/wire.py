@@ -134,12 +134,12 @@ def stats(usage: Usage, sessions: list[Session]) -> dict[str, Any]:
             "total": len(active),
         },
         "cores": {
-            "requestedCPUCores": usage.busy_cores,
+            "requestedCPUCores": usage.busy_cores(),
             "cpuCoresAvailable": cores,
             "maxCPUCores": {"cpuCores": cores, "withRam": f"{ram}G"},
         },
         "ram": {
-            "requestedRAM": _size(usage.used_memory),
+            "requestedRAM": _size(usage.used_memory()),
             "ramAvailable": _size(machine.memory()),
             "maxRAM": {"ram": f"{ram}G", "withCPUCores": cores},
         },

@@ -25,9 +25,7 @@ def under(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Under]:
         yield Under(Skaha(url, token), Skaha(url, other) if other else None, own=False)
         return
     with running(tmp_path_factory.mktemp("conformance") / "data", "--grace", "1") as platform:
-        bob = platform.person("bob")
-        platform.again()
-        yield Under(platform.alice, bob, own=True)
+        yield Under(platform.alice, platform.person("bob"), own=True)
 
 
 @pytest.fixture

@@ -131,7 +131,7 @@ class Platform:
         return self.start()
 
     def person(self, name: str) -> Skaha:
-        """Add a person; the platform must be started again to know a new token."""
+        """Add a person, while the platform serves."""
         command = [sys.executable, "-m", "sessions_app.local", "user-add", name, "--data", str(self.data)]
         token = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
         return Skaha(f"http://localhost:{self.port}/skaha/v1", token)

@@ -1,4 +1,4 @@
-"""The heavy kinds, with their real programs; pulled once into a folder that runs share, slow the first time."""
+"""The heavy kinds, with their real programs; pulled once into a folder that runs share."""
 
 import asyncio
 import re
