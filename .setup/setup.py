@@ -41,7 +41,16 @@ def make(venv: Path) -> None:
 
 def install(venv: Path, lock: Path) -> None:
     print(f"Installing what {lock} names …", flush=True)
-    pip = [str(venv / "bin" / "python"), "-m", "pip", "install", "--quiet", "--require-hashes", "-r", str(lock)]
+    pip = [
+        str(venv / "bin" / "python"),
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--require-hashes",
+        "-r",
+        str(lock),
+    ]
     if subprocess.run([*pip, "--disable-pip-version-check"]).returncode != 0:
         sys.exit("The packages could not be installed; what pip said stands above. Nothing else was changed.")
 

@@ -108,7 +108,7 @@ class Connection:
     async def connect_address(self, record: Record) -> tuple[str, str]:
         """Ask the platform now; return the session's state and, when it is running, where to go.
 
-        Raises ``PlatformError`` when the platform cannot say and ``BadLinkError`` when its address is not one we follow.
+        Raises ``PlatformError`` when the platform cannot say, ``BadLinkError`` when its address is not one we follow.
         """
         [outcome] = await self.session.outcomes.info([self.id_of(record)])
         if outcome.error is not None:
@@ -146,11 +146,15 @@ class Connection:
         return values.parse_events(outcome.value or "")
 
     def _explain_some(self) -> None:
-        waiting = [known for known in self.listing.needing_reason() if known.record.slug not in self._explaining]
+        waiting = [
+            known for known in self.listing.needing_reason() if known.record.slug not in self._explaining
+        ]
         for known in waiting[:MOST_REASONS_AT_ONCE]:
             self._explaining.add(known.record.slug)
             if known.info.state == "failed" and known.record.slug in self._events:
-                self._events[known.record.slug].expire()  # What was read before the end does not tell the end.
+                self._events[
+                    known.record.slug
+                ].expire()  # What was read before the end does not tell the end.
             tasks.start(self._explain(known.record), name="explain")
 
     async def _explain(self, record: Record) -> None:
@@ -172,5 +176,3 @@ def _event_row(event: values.Event) -> dict[str, Any]:
 
 def _slowly(read: Any, freshness: float, label: str) -> SharedRead[Any]:
     return SharedRead(read, freshness=lambda: freshness, label=label)
-
-

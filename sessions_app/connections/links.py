@@ -43,7 +43,9 @@ def checked(address: object) -> str:
 
 def _scheme_allowed(scheme: str) -> bool:
     platform = urlsplit(settings.PLATFORM_URL)
-    return scheme == "https" or (scheme == "http" and platform.scheme == "http" and _on_loopback(platform.hostname))
+    return scheme == "https" or (
+        scheme == "http" and platform.scheme == "http" and _on_loopback(platform.hostname)
+    )
 
 
 def _host_allowed(host: str, port: int | None) -> bool:

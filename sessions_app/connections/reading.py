@@ -9,7 +9,7 @@ import asyncio
 import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from sessions_app.client import errors
@@ -43,7 +43,7 @@ class Reading(Generic[T]):
         """How old the value is, in seconds."""
         if self.taken is None:
             return None
-        return max(0.0, (datetime.now(timezone.utc) - self.taken).total_seconds())
+        return max(0.0, (datetime.now(UTC) - self.taken).total_seconds())
 
 
 class SharedRead(Generic[T]):
@@ -107,6 +107,6 @@ class SharedRead(Generic[T]):
             self._error = error
         else:
             self._value, self._error = value, None
-            self._taken, self._taken_at = datetime.now(timezone.utc), time.monotonic()
+            self._taken, self._taken_at = datetime.now(UTC), time.monotonic()
         finally:
             self._task = None

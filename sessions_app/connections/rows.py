@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -111,7 +111,7 @@ class Listing:
 
     @transaction.atomic
     def _store(self, infos: list[SessionInfo]) -> None:
-        now = datetime.now(timezone.utc)
+        now = datetime.now(UTC)
         records = self._records([info.id for info in infos])
         fresh, changed = [], []
         for info in infos:
@@ -130,7 +130,9 @@ class Listing:
 
     def _records(self, ids: list[str]) -> dict[str, Record]:
         """Return the known records of these sessions; those in memory first, one query for the rest."""
-        found = {session_id: self._known[session_id].record for session_id in ids if session_id in self._known}
+        found = {
+            session_id: self._known[session_id].record for session_id in ids if session_id in self._known
+        }
         wanted = {fingerprint_of(self._person, each): each for each in ids if each not in found}
         fingerprints = list(wanted)
         for start in range(0, len(fingerprints), 500):

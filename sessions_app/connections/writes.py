@@ -12,7 +12,7 @@ import logging
 import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -34,7 +34,7 @@ VANISH_TIME = 10.0
 # The two clocks may differ by this much when a launch is recognised by its start.
 CLOCK_SLACK = timedelta(minutes=5)
 # Operations opened before this process are nobody's work any more; younger ones are under way here.
-_BORN = datetime.now(timezone.utc)
+_BORN = datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +114,17 @@ async def resume(connection: Connection) -> None:
     steps = [step async for step in left.select_related("operation", "record")]
     never_sent = [step for step in steps if step.state == StepState.MEANT]
     for step in never_sent:
-        await _settle(step, StepState.FAILED, "The portal stopped before this was sent. Nothing happened; try again.")
+        await _settle(
+            step, StepState.FAILED, "The portal stopped before this was sent. Nothing happened; try again."
+        )
     launches = [s for s in steps if s.state != StepState.MEANT and s.operation.verb == Verb.LAUNCH]
     others = [s for s in steps if s.state != StepState.MEANT and s.operation.verb != Verb.LAUNCH]
     for step in others:
-        await _settle(step, StepState.FAILED, "The portal stopped while this was under way. See its state and try again.")
+        await _settle(
+            step,
+            StepState.FAILED,
+            "The portal stopped while this was under way. See its state and try again.",
+        )
     if launches:
         tasks.start(_search(connection, launches), name="search")
 
@@ -155,13 +161,13 @@ async def _carry_through(operation: Operation, work: Coroutine[Any, Any, None]) 
 
 
 async def _mark_sent(operation: Operation) -> list[Step]:
-    await operation.steps.aupdate(state=StepState.SENT, sent=datetime.now(timezone.utc))
+    await operation.steps.aupdate(state=StepState.SENT, sent=datetime.now(UTC))
     return await steps_of(operation)
 
 
 async def _settle(step: Step, state: StepState, message: str) -> None:
     step.state, step.message = state, message[:700]
-    step.settled = datetime.now(timezone.utc) if state in SETTLED else None
+    step.settled = datetime.now(UTC) if state in SETTLED else None
     await step.asave(update_fields=["state", "message", "settled", "record"])
 
 
@@ -202,7 +208,7 @@ async def _settle_launch(
 async def _record_of(connection: Connection, session_id: str, name: str, request: LaunchRequest) -> Record:
     """Return the new session's record, so that its page is there at once, before the next list."""
     draft = Record.objects.draft(connection.person, session_id)
-    now = datetime.now(timezone.utc)
+    now = datetime.now(UTC)
     record, _ = await Record.objects.aget_or_create(
         owner=connection.person,
         id_fingerprint=draft.id_fingerprint,
@@ -245,12 +251,14 @@ async def _search_until_settled(connection: Connection, steps: list[Step]) -> No
         if missing:
             await asyncio.sleep(SEARCH_INTERVAL)
     for step in missing:
-        await _settle(step, StepState.FAILED, "The platform has no such session: it never arrived. Launch it again.")
+        await _settle(
+            step, StepState.FAILED, "The platform has no such session: it never arrived. Launch it again."
+        )
 
 
 async def _found(connection: Connection, step: Step) -> bool:
     wanted = step.name.lower()[:63].rstrip("-")
-    since = (step.sent or datetime.now(timezone.utc)) - CLOCK_SLACK
+    since = (step.sent or datetime.now(UTC)) - CLOCK_SLACK
     candidates = Record.objects.filter(
         owner=connection.person,
         name=wanted,
@@ -262,7 +270,9 @@ async def _found(connection: Connection, step: Step) -> bool:
     async for record in candidates.order_by("seen"):
         if record.started is None or record.started >= since:
             step.record = record
-            await _settle(step, StepState.DONE, "Launched. Its answer had been lost; it was found on the platform.")
+            await _settle(
+                step, StepState.DONE, "Launched. Its answer had been lost; it was found on the platform."
+            )
             return True
     return False
 

@@ -50,7 +50,9 @@ class LocalPlatform:
             code = self._process.wait()
             if not self._stopping:
                 again = " ".join(self.command)
-                say(f"The local platform ended ({_ending(code)}). Its sessions go on. Start it again with:\n  {again}")
+                say(
+                    f"The local platform ended ({_ending(code)}). Its sessions go on. Start it again with:\n  {again}"
+                )
 
         threading.Thread(target=waiting, daemon=True).start()
 

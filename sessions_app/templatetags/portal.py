@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from urllib.parse import quote
 
 from django import template
@@ -38,15 +38,15 @@ def age(moment: datetime | None) -> SafeString | str:
     """Write how long ago a moment was; the page keeps it counting."""
     if moment is None:
         return "—"
-    return _moment(moment, "age", span((datetime.now(timezone.utc) - moment).total_seconds()))
+    return _moment(moment, "age", span((datetime.now(UTC) - moment).total_seconds()))
 
 
 @register.filter
 def left(moment: datetime | None) -> SafeString | str:
-    """Write how long it is until a moment; the page keeps it counting and turns it amber within a day, red in an hour."""
+    """Write how long it is until a moment; the page keeps it counting, amber within a day, red within an hour."""
     if moment is None:
         return "—"
-    seconds = (moment - datetime.now(timezone.utc)).total_seconds()
+    seconds = (moment - datetime.now(UTC)).total_seconds()
     return _moment(moment, "left", span(seconds) if seconds > 0 else "now")
 
 

@@ -21,7 +21,9 @@ async def connect(request: PortalRequest, connection: Connection, slug: str) -> 
     """Go to the session when it answers; until then show how far it is and go on by itself."""
     record = await access.record_for(request.person, slug)
     if record.kind in {"headless", "desktop-app"}:
-        return _nowhere(request, record, "A batch session has no page of its own: its log is what it says.", 409)
+        return _nowhere(
+            request, record, "A batch session has no page of its own: its log is what it says.", 409
+        )
     try:
         state, address = await connection.connect_address(record)
     except errors.NotFoundError:

@@ -14,7 +14,9 @@ def forgery(request: HttpRequest, reason: str = "") -> HttpResponse:
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Say that the request makes no sense."""
-    return _page(request, 400, "This request makes no sense", "Check the address, or start from the sessions page.")
+    return _page(
+        request, 400, "This request makes no sense", "Check the address, or start from the sessions page."
+    )
 
 
 def not_allowed(request: HttpRequest, exception: Exception) -> HttpResponse:
@@ -24,13 +26,15 @@ def not_allowed(request: HttpRequest, exception: Exception) -> HttpResponse:
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Say that there is nothing: what is not yours looks the same as what is not there."""
-    sentence = "There is nothing at this address, or it is not yours. Links to sessions end with their record."
+    sentence = (
+        "There is nothing at this address, or it is not yours. Links to sessions end with their record."
+    )
     return _page(request, 404, "Nothing here", sentence)
 
 
 def broken(request: HttpRequest) -> HttpResponse:
     """Say that the mistake is the portal's."""
-    sentence = "The portal made a mistake. Your sessions are untouched. Try again; if it stays, tell who runs this portal."
+    sentence = "Your sessions are untouched. Try again; if it stays, tell who runs this portal."
     return _page(request, 500, "The portal made a mistake", sentence)
 
 

@@ -81,7 +81,11 @@ def _blank(request: PortalRequest, around: Surroundings) -> LaunchForm:
     kind = request.GET.get("kind", "")
     if kind not in KIND_TITLES:
         kind = next((each.key for each in KINDS if around.images_of(each.key)), KINDS[0].key)
-    initial = {"kind": kind, "image": request.GET.get("image", "")[:300], "name": request.GET.get("name", "")[:300]}
+    initial = {
+        "kind": kind,
+        "image": request.GET.get("image", "")[:300],
+        "name": request.GET.get("name", "")[:300],
+    }
     return _with_defaults(initial, around)
 
 
@@ -110,7 +114,9 @@ def _with_defaults(values: dict[str, Any], around: Surroundings) -> LaunchForm:
     return LaunchForm(initial=values, around=around)
 
 
-def _shown(request: PortalRequest, form: LaunchForm, around: Surroundings, *, status: int = 200) -> HttpResponse:
+def _shown(
+    request: PortalRequest, form: LaunchForm, around: Surroundings, *, status: int = 200
+) -> HttpResponse:
     return page(request, "sessions/launch", _form_context(form, around), status=status)
 
 
@@ -119,7 +125,9 @@ def _form_context(form: LaunchForm, around: Surroundings) -> dict[str, Any]:
     ready = form.is_bound and form.is_valid()
     return {
         "form": form,
-        "kinds": [(each, len(around.images_of(each.key)) if around.images is not None else None) for each in KINDS],
+        "kinds": [
+            (each, len(around.images_of(each.key)) if around.images is not None else None) for each in KINDS
+        ],
         "kind": kind,
         "kind_title": KIND_TITLES[kind],
         "images": around.images_of(kind),

@@ -16,6 +16,7 @@ from sessions_app.views import listing as listings
 from sessions_app.views.guards import PortalRequest, connected, page
 from sessions_app.views.stats import strip_context
 
+
 @require_GET
 @connected
 async def listing(request: PortalRequest, connection: Connection) -> HttpResponse:

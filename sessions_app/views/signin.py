@@ -100,7 +100,9 @@ async def _whose(token: str) -> str:
 
 def _refusal(error: Exception) -> str:
     if isinstance(error, errors.NotSignedInError):
-        return "The platform does not accept this token. It may have expired; get a new one and paste it here."
+        return (
+            "The platform does not accept this token. It may have expired; get a new one and paste it here."
+        )
     if isinstance(error, errors.PlatformError):
         return f"{error} {error.advice}".strip()
     return str(error)

@@ -79,5 +79,7 @@ def _slots(rows: Reading[tuple[Row, ...]], limits: Reading[values.Context]) -> M
 def taken_slots(rows: tuple[Row, ...]) -> list[Row]:
     """Return the sessions that count against the limit (skaha-contract.md, 4.3)."""
     return [
-        row for row in rows if row.kind not in {"headless", "desktop-app"} and row.state in {"running", "pending"}
+        row
+        for row in rows
+        if row.kind not in {"headless", "desktop-app"} and row.state in {"running", "pending"}
     ]

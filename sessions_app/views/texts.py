@@ -22,7 +22,9 @@ MOST_BYTES = 64 * 1024 * 1024
 
 @require_GET
 @connected
-async def log(request: PortalRequest, connection: Connection, slug: str) -> HttpResponse | StreamingHttpResponse:
+async def log(
+    request: PortalRequest, connection: Connection, slug: str
+) -> HttpResponse | StreamingHttpResponse:
     """Hand over the whole log as the platform has it now, with the session's id taken out."""
     record = await access.record_for(request.person, slug)
     stack = AsyncExitStack()
@@ -40,11 +42,16 @@ async def events(request: PortalRequest, connection: Connection, slug: str) -> H
     """Hand over the events that were seen, one to a line."""
     record = await access.record_for(request.person, slug)
     await connection.refresh_events(record)
-    lines = ["\t".join(str(event.get(part) or "") for part in ("last", "type", "reason", "message")) for event in record.events]
+    lines = [
+        "\t".join(str(event.get(part) or "") for part in ("last", "type", "reason", "message"))
+        for event in record.events
+    ]
     return _text("".join(f"{line}\n" for line in lines), record, "events")
 
 
-async def _without(secret: bytes, chunks: AsyncIterator[bytes], stack: AsyncExitStack) -> AsyncIterator[bytes]:
+async def _without(
+    secret: bytes, chunks: AsyncIterator[bytes], stack: AsyncExitStack
+) -> AsyncIterator[bytes]:
     """Pass the text on without the secret, also where it lies across two pieces."""
     held = b""
     async with stack:

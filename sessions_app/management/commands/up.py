@@ -27,7 +27,9 @@ class Command(BaseCommand):
     def add_arguments(self, parser: CommandParser) -> None:
         """Name the options; the three that settings need are read by manage.py before."""
         parser.add_argument("--port", type=int, default=8000, help="the portal's port (8000)")
-        parser.add_argument("--platform-port", type=int, default=8001, help="the local platform's port (8001)")
+        parser.add_argument(
+            "--platform-port", type=int, default=8001, help="the local platform's port (8001)"
+        )
         parser.add_argument("--data", help="the folder that holds everything (var, or CANFARWEB_DATA)")
         parser.add_argument("--platform", help="a Skaha server to speak to instead (or CANFARWEB_PLATFORM)")
         parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
@@ -57,7 +59,9 @@ class Command(BaseCommand):
             call_command("migrate", interactive=False, verbosity=0)
             statics.collect_if_changed()
         except OSError as error:
-            raise CommandError(f"The data folder {settings.DATA_DIR} cannot be written: {error.strerror}.") from error
+            raise CommandError(
+                f"The data folder {settings.DATA_DIR} cannot be written: {error.strerror}."
+            ) from error
 
     def _print_links(self, port: int, announced: dict[str, str] | None, *, open_browser: bool) -> None:
         portal = f"http://{settings.PORTAL_HOST}:{port}"

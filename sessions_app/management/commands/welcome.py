@@ -24,7 +24,9 @@ class Command(BaseCommand):
     def handle(self, **options: Any) -> None:
         """Find who is known and make them a key."""
         if not settings.PLATFORM_IS_LOCAL:
-            raise CommandError("Links are for the local platform; on a real one people sign in with their token.")
+            raise CommandError(
+                "Links are for the local platform; on a real one people sign in with their token."
+            )
         kept = Credential.objects.filter(person__platform=settings.PLATFORM_URL).order_by("-kept").first()
         if kept is None:
             raise CommandError("Nobody is known yet. Start the portal with `manage.py up`: it prints a link.")

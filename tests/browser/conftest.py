@@ -1,0 +1,201 @@
+"""The portal as a user starts it, and a real Chromium to use it with."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+
+from tests.platforms import ROOT, wait_until_gone
+
+SHOTS = Path(__file__).parent / "shots"
+NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "tests/browser" in item.path.as_posix():
+            item.add_marker("browser")
+
+
+class Portal:
+    """`manage.py up`, running."""
+
+    def __init__(self, data: Path) -> None:
+        self.data = data
+        self.port, self.platform_port = _free_port(), _free_port()
+        self.start()
+
+    def start(self) -> None:
+        """Start it and read the three lines that it prints."""
+        command = [sys.executable, "manage.py", "up", "--no-browser", "--data", str(self.data)]
+        command += ["--port", str(self.port), "--platform-port", str(self.platform_port)]
+        environment = {name: value for name, value in os.environ.items() if not name.startswith("CANFARWEB_")}
+        environment.pop("DJANGO_SETTINGS_MODULE", None)
+        self.process = subprocess.Popen(
+            command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
+        )
+        assert self.process.stdout is not None
+        lines = [self.process.stdout.readline().strip() for _ in range(3)]
+        assert lines[0].startswith("Portal: "), (
+            f"{lines} {self.process.stderr.read() if self.process.stderr else ''}"
+        )
+        self.welcome = lines[0].removeprefix("Portal: ")
+        self.exports = dict(re.fullmatch(r"export (\w+)=(.*)", line).groups() for line in lines[1:])
+        self._wait_for_port()
+
+    def stop(self) -> None:
+        """Press Ctrl-C and wait."""
+        self.process.send_signal(signal.SIGINT)
+        self.process.wait(15)
+
+    def another_welcome(self) -> str:
+        """Ask for a fresh sign-in link."""
+        command = [sys.executable, "manage.py", "welcome", "--port", str(self.port), "--data", str(self.data)]
+        environment = {**os.environ, "CANFARWEB_PLATFORM_PORT": str(self.platform_port)}
+        environment.pop("DJANGO_SETTINGS_MODULE", None)
+        done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+        return done.stdout.strip()
+
+    @property
+    def address(self) -> str:
+        return f"http://localhost:{self.port}"
+
+    def _wait_for_port(self) -> None:
+        end = time.monotonic() + 15
+        while time.monotonic() < end:
+            with socket.socket() as probe:
+                if probe.connect_ex(("127.0.0.1", self.port)) == 0:
+                    return
+            time.sleep(0.05)
+        raise AssertionError("The portal printed its link but does not listen.")
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.fixture(scope="session")
+def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
+    data = tmp_path_factory.mktemp("portal")
+    images = Path(os.environ.get("CANFARWEB_TEST_IMAGES", ROOT / "var" / "test-images"))
+    images.mkdir(parents=True, exist_ok=True)
+    (data / "platform").mkdir(mode=0o700)
+    (data / "platform" / "images").symlink_to(images)
+    running = Portal(data)
+    yield running
+    destroy_everything(running)
+    running.stop()
+    left = wait_until_gone(data)
+    assert left == [], f"Processes were left behind: {left}"
+
+
+def destroy_everything(portal: Portal) -> None:
+    """End every session through the platform's own interface."""
+    import httpx
+
+    headers = {"Authorization": f"Bearer {portal.exports['CANFAR_TOKEN']}"}
+    with httpx.Client(
+        base_url=portal.exports["CANFAR_URL"], headers=headers, timeout=30, trust_env=False
+    ) as client:
+        for row in client.get("/session").json():
+            client.delete(f"/session/{row['id']}")
+
+
+@pytest.fixture(scope="session")
+def playwright_runs() -> Iterator[Playwright]:
+    with sync_playwright() as playwright:
+        yield playwright
+
+
+@pytest.fixture(scope="session")
+def browser(playwright_runs: Playwright) -> Iterator[Browser]:
+    path = os.environ.get("CANFARWEB_CHROMIUM") or next((p for p in map(shutil.which, NAMES) if p), None)
+    arguments = QUIET + (["--no-sandbox"] if os.geteuid() == 0 else [])
+    browser = playwright_runs.chromium.launch(executable_path=path, args=arguments)
+    yield browser
+    browser.close()
+
+
+@pytest.fixture(scope="session")
+def signed_in(portal: Portal, browser: Browser) -> dict:
+    """The cookies of somebody who followed the welcome link."""
+    context = browser.new_context()
+    page = context.new_page()
+    page.goto(portal.welcome)
+    page.get_by_role("heading", name="Sessions", exact=True).wait_for()
+    state = context.storage_state()
+    context.close()
+    return state
+
+
+@pytest.fixture
+def open_context(
+    browser: Browser, portal: Portal, signed_in: dict, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., BrowserContext]]:
+    """Return a way to get a browser context; each is watched for foreign requests, errors and policy violations."""
+    contexts: list[BrowserContext] = []
+    complaints: list[str] = []
+
+    def opened(**options: object) -> BrowserContext:
+        context = browser.new_context(**{"storage_state": signed_in, "base_url": portal.address, **options})
+        context.set_default_timeout(15_000)
+        context.on("page", lambda page: _watch(page, portal, complaints))
+        contexts.append(context)
+        return context
+
+    yield opened
+    if request.node.rep_call.failed if hasattr(request.node, "rep_call") else False:
+        SHOTS.mkdir(exist_ok=True)
+        for context in contexts:
+            for number, page in enumerate(context.pages):
+                page.screenshot(path=SHOTS / f"{request.node.name}-{number}.png", full_page=True)
+    for context in contexts:
+        context.close()
+    assert complaints == []
+
+
+def _watch(page: Page, portal: Portal, complaints: list[str]) -> None:
+    def on_console(message: object) -> None:
+        text = message.text
+        if (
+            message.type == "error"
+            and page.url.startswith(portal.address)
+            and "Failed to load resource" not in text
+        ):
+            complaints.append(f"{page.url}: {text}")
+
+    def on_request(sent: object) -> None:
+        own = sent.url.startswith((portal.address, portal.address.replace("http", "ws", 1), "data:", "blob:"))
+        if page.url.startswith(portal.address) and not own and not sent.is_navigation_request():
+            complaints.append(f"{page.url} asked {sent.url}")
+
+    page.on("console", on_console)
+    page.on("request", on_request)
+    page.on("pageerror", lambda error: complaints.append(f"{page.url}: {error}"))
+
+
+@pytest.fixture
+def page(open_context: Callable[..., BrowserContext], portal: Portal) -> Page:
+    destroy_everything(portal)
+    return open_context(viewport={"width": 1440, "height": 900}).new_page()
+
+
+@pytest.hookimpl(hookwrapper=True)
+def pytest_runtest_makereport(item: pytest.Item) -> Iterator[None]:
+    outcome = yield
+    report = outcome.get_result()
+    setattr(item, f"rep_{report.when}", report)

@@ -1,0 +1,209 @@
+"""What people do with the portal, in a real browser, on real sessions."""
+
+import re
+
+import psutil
+from playwright.sync_api import Page, expect
+
+TERMINAL = "images.canfar.net/skaha/terminal:latest"
+
+
+def launch_batch(page: Page, name: str, cmd: str, args: str) -> None:
+    """Fill in the launch form for a batch session and send it."""
+    page.goto("/launch?kind=headless")
+    page.get_by_label("Name", exact=True).fill(name)
+    page.get_by_label("Command", exact=True).fill(cmd)
+    page.get_by_label("Arguments, split at each space").fill(args)
+    expect(page.locator(".summary__command")).to_contain_text(f"--name {name}")
+    page.get_by_role("button", name="Launch", exact=True).click()
+    page.wait_for_url("**/s/*")
+
+
+def script(lines: int, pause: float) -> str:
+    """Return the arguments of a python3 that prints numbered lines; without a space, at which the platform splits."""
+    return f"-uc [(print('line',n),__import__('time').sleep({pause}))for(n)in(range({lines}))]"
+
+
+def test_a_batch_sessions_log_grows_live_until_it_completes(page):
+    launch_batch(page, "count", "python3", script(40, 0.1))
+    log = page.get_by_role("log")
+    expect(log).to_contain_text("line 3")
+    assert "line 39" not in log.inner_text()
+    expect(log).to_contain_text("line 39", timeout=15_000)
+    expect(page.locator("#session .state")).to_have_text("Completed", timeout=10_000)
+    expect(page.locator(".session-panes__events")).to_contain_text("Started")
+
+
+def test_a_failing_session_shows_the_reason(page):
+    launch_batch(page, "fails", "python3", "-c raise(SystemExit(3))")
+    expect(page.locator("#session .state")).to_have_text("Failed", timeout=10_000)
+    expect(page.locator("#session .why")).to_contain_text("exit code 3", timeout=10_000)
+
+
+def test_destroy_from_the_keyboard_alone_ends_its_processes(page):
+    launch_batch(page, "doomed", "sleep", "4712")
+    expect(page.locator("#session .state")).to_have_text("Running", timeout=10_000)
+    page.goto("/")
+    name = page.get_by_role("link", name="doomed", exact=True)
+    name.focus()
+    for _ in range(6):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.textContent").startswith("Destroy"):
+            break
+    page.keyboard.press("Enter")
+    dialog = page.get_by_role("dialog")
+    expect(dialog).to_be_visible()
+    assert page.evaluate("document.activeElement.textContent.trim()") == "Cancel"
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    expect(dialog).to_contain_text("Destroyed.")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("link", name="doomed", exact=True)).to_have_count(0)
+    assert not [
+        each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] == ["sleep", "4712"]
+    ]
+
+
+def test_a_double_click_on_launch_launches_one_session(page):
+    page.goto("/launch?kind=headless")
+    page.get_by_label("Name", exact=True).fill("once")
+    page.get_by_label("Command", exact=True).fill("sleep")
+    page.get_by_label("Arguments, split at each space").fill("60")
+    expect(page.locator(".summary__command")).to_contain_text("--name once")
+    page.get_by_role("button", name="Launch", exact=True).dblclick()
+    page.wait_for_url("**/s/*")
+    page.go_back()
+    page.goto("/")
+    expect(page.get_by_role("link", name="once", exact=True)).to_have_count(1)
+
+
+def test_a_wrong_name_is_said_while_it_is_typed_and_nothing_is_overwritten(page):
+    page.goto("/launch?kind=headless")
+    field = page.get_by_label("Name", exact=True)
+    field.fill("my_fit")
+    expect(page.locator("#says-name")).to_contain_text("letters, digits and hyphens only")
+    expect(field).to_have_value("my_fit")
+    page.get_by_role("radio", name=re.compile("Notebook")).check()
+    expect(page.get_by_text("What it runs")).to_have_count(0)
+    expect(page.get_by_label("Name", exact=True)).to_have_value("my_fit")
+
+
+def test_several_sessions_are_destroyed_at_once(page):
+    for number in range(3):
+        launch_batch(page, f"many-{number}", "sleep", "60")
+    page.goto("/")
+    for number in range(3):
+        page.get_by_label(f"Select many-{number}").check()
+    bar = page.locator("[data-selection]")
+    expect(bar).to_contain_text("3 selected")
+    bar.get_by_role("button", name="Destroy").click()
+    page.get_by_role("dialog").get_by_role("button", name="Destroy").click()
+    expect(page.get_by_role("dialog").get_by_text("Destroyed.")).to_have_count(3)
+
+
+def test_a_row_under_the_pointer_stays_where_it_is(page, portal):
+    launch_batch(page, "steady", "sleep", "60")
+    page.goto("/")
+    row = page.get_by_role("row", name=re.compile("steady"))
+    row.hover()
+    before = row.bounding_box()
+    launch_elsewhere(portal, "newcomer")
+    expect(page.get_by_role("link", name="newcomer", exact=True)).to_be_visible(timeout=8_000)
+    assert row.bounding_box() == before
+    page.mouse.move(5, 5)
+    first = page.locator("#sessions-table tbody tr").first
+    expect(first).to_contain_text("newcomer", timeout=8_000)
+
+
+def test_a_session_launched_elsewhere_shows_up_within_three_seconds(page, portal):
+    page.goto("/")
+    launch_elsewhere(portal, "from-a-shell")
+    expect(page.get_by_role("link", name="from-a-shell", exact=True)).to_be_visible(timeout=3_000)
+
+
+def test_the_page_says_that_the_platform_is_away_and_keeps_the_list(page, portal):
+    launch_batch(page, "survivor", "sleep", "60")
+    page.goto("/")
+    expect(page.get_by_role("link", name="survivor", exact=True)).to_be_visible()
+    platform = next(p for p in psutil.process_iter(["cmdline"]) if _is_platform(p, portal))
+    command = platform.info["cmdline"]
+    platform.kill()
+    notice = page.locator(".notice--trouble")
+    expect(notice).to_be_visible(timeout=5_000)
+    expect(notice).to_contain_text("as it was")
+    expect(page.get_by_role("link", name="survivor", exact=True)).to_be_visible()
+    again = _start(command)
+    try:
+        expect(notice).to_have_count(0, timeout=10_000)
+        expect(page.get_by_role("row", name=re.compile("survivor"))).to_contain_text("Running")
+    finally:
+        portal.foreign_platform = again
+
+
+def test_a_session_runs_on_untouched_while_the_portal_restarts(page, portal, open_context):
+    launch_batch(page, "steady-log", "python3", script(60, 0.1))
+    address = page.url
+    expect(page.get_by_role("log")).to_contain_text("line 2")
+    [worker] = [
+        p for p in psutil.process_iter(["cmdline"]) if p.info["cmdline"][-1:] == [script(60, 0.1)[4:]]
+    ]
+    began = worker.create_time()
+    page.goto("about:blank")
+    foreign = getattr(portal, "foreign_platform", None)
+    if foreign is not None:
+        foreign.terminate()
+        foreign.wait(10)
+        del portal.foreign_platform
+    portal.stop()
+    assert worker.is_running()
+    assert worker.create_time() == began
+    portal.start()
+    page.goto(address)
+    expect(page.locator("#session .state")).to_have_text("Completed", timeout=15_000)
+    log = page.request.get(f"{address}/log.txt").text()
+    assert log.splitlines() == [f"line {number}" for number in range(60)]
+
+
+def test_the_pages_work_without_scripts(open_context, portal, page):
+    context = open_context(java_script_enabled=False, viewport={"width": 1440, "height": 900})
+    plain = context.new_page()
+    plain.goto("/launch?kind=headless")
+    plain.get_by_label("Name", exact=True).fill("plain")
+    plain.get_by_label("Command", exact=True).fill("sleep")
+    plain.get_by_label("Arguments, split at each space").fill("60")
+    plain.get_by_role("button", name="Launch", exact=True).click()
+    plain.wait_for_url("**/s/*")
+    plain.goto("/?q=plain")
+    expect(plain.get_by_role("link", name="plain", exact=True)).to_be_visible()
+    plain.get_by_role("row", name=re.compile("plain")).get_by_role("link", name="Destroy").click()
+    plain.get_by_role("button", name="Destroy").click()
+    expect(plain.get_by_text("Destroyed.")).to_be_visible()
+
+
+def launch_elsewhere(portal, name: str) -> None:
+    """Launch as another client of the platform would."""
+    import httpx
+
+    query = {"name": name, "image": TERMINAL, "type": "headless", "cmd": "sleep", "args": "60"}
+    headers = {
+        "Authorization": f"Bearer {portal.exports['CANFAR_TOKEN']}",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    httpx.post(
+        f"{portal.exports['CANFAR_URL']}/session", params=query, headers=headers, trust_env=False
+    ).raise_for_status()
+
+
+def _is_platform(process: psutil.Process, portal) -> bool:
+    words = process.info["cmdline"] or []
+    return "sessions_app.local" in words and str(portal.platform_port) in words
+
+
+def _start(command: list[str]):
+    import os
+    import subprocess
+
+    from tests.platforms import ROOT
+
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CANFARWEB_")}
+    return subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL)

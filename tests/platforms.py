@@ -1,0 +1,77 @@
+"""Start the local platform for tests, as a program of its own, and see that nothing of it is left."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+import psutil
+
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass
+class RunningPlatform:
+    """A local platform that answers."""
+
+    process: subprocess.Popen[str]
+    command: list[str]
+    url: str
+    user: str
+    token: str
+
+    def stop(self) -> None:
+        """End it as an operator would."""
+        self.process.terminate()
+        self.process.wait(10)
+
+    def kill(self) -> None:
+        """End it as a crash would."""
+        self.process.kill()
+        self.process.wait(10)
+
+    def start_again(self) -> None:
+        """Start it anew on the same port and data."""
+        self.process, _ = _launch(self.command)
+
+
+def start_platform(port: int, data: Path, *options: str) -> RunningPlatform:
+    """Start a local platform and wait until it says that it answers."""
+    command = [sys.executable, "-m", "sessions_app.local", "--port", str(port), "--data", str(data), *options]
+    process, told = _launch(command)
+    return RunningPlatform(process, command, told["url"], told["user"], told["token"])
+
+
+def _launch(command: list[str]) -> tuple[subprocess.Popen[str], dict[str, str]]:
+    environment = {name: value for name, value in os.environ.items() if not name.startswith("CANFARWEB_")}
+    process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    assert process.stdout is not None
+    line = process.stdout.readline()
+    assert line, f"The local platform ended with {process.wait()} before it answered."
+    return process, json.loads(line)
+
+
+def processes_of(data: Path) -> list[psutil.Process]:
+    """Return the running processes whose environment or command names this data folder."""
+    found = []
+    for process in psutil.process_iter():
+        try:
+            words = [*process.cmdline(), *process.environ().values()]
+        except (psutil.NoSuchProcess, psutil.AccessDenied):
+            continue
+        if process.pid != os.getpid() and any(str(data) in word for word in words):
+            found.append(process)
+    return found
+
+
+def wait_until_gone(data: Path, seconds: float = 15.0) -> list[str]:
+    """Return the command lines of what still runs of this platform after waiting for it to end."""
+    end = time.monotonic() + seconds
+    while (left := processes_of(data)) and time.monotonic() < end:
+        time.sleep(0.1)
+    return [" ".join(process.cmdline()) for process in left if process.is_running()]

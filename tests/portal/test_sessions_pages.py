@@ -1,0 +1,171 @@
+"""The list, one session, renew and destroy: on the local platform, with real processes."""
+
+import re
+
+import psutil
+import pytest
+
+from sessions_app.models import Operation, Record
+from sessions_app.views.listing import VERSION_HEADER
+from tests.conftest import until
+from tests.portal.conftest import FRAGMENT, launch_values
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def launched(client, **changes) -> str:
+    """Launch a session and return its slug."""
+    answer = await client.post("/launch", launch_values(**changes))
+    assert answer.status_code == 302, answer.text
+    return answer.url.rpartition("/")[2]
+
+
+async def state_of(client, slug: str) -> str:
+    page = await client.get(f"/s/{slug}", headers=FRAGMENT)
+    return re.search(r'data-state="(\w+)"', page.text)[1]
+
+
+async def test_an_empty_account_offers_ways_to_start(alice):
+    page = await alice.get("/")
+    assert "You have no sessions" in page.text
+    assert "/launch?kind=notebook" in page.text
+
+
+async def test_a_launched_session_is_listed_with_its_state(alice):
+    slug = await launched(alice, name="fit-m31")
+    await until(lambda: _is(alice, slug, "running"), what="the session to run")
+    page = await alice.get("/")
+    assert f'id="row-{slug}"' in page.text
+    assert "fit-m31" in page.text
+    assert "state--running" in page.text
+
+
+async def test_the_fragment_is_the_list_alone_and_204_when_nothing_changed(alice):
+    slug = await launched(alice)
+    await until(lambda: _is(alice, slug, "running"), what="the session to run")
+    fragment = await alice.get("/", headers=FRAGMENT)
+    assert fragment.text.lstrip().startswith('<section id="sessions-list"')
+    version = re.search(r'data-version="(\w+)"', fragment.text)[1]
+    again = await alice.get("/", headers={**FRAGMENT, VERSION_HEADER: version})
+    assert again.status_code == 204
+
+
+async def test_the_filters_live_in_the_address(alice):
+    await launched(alice, name="fit-a", key="a")
+    await launched(alice, name="look-b", key="b")
+    page = await alice.get("/?q=LOOK&kind=headless")
+    assert "look-b" in page.text
+    assert "fit-a" not in page.text
+    assert 'value="LOOK"' in page.text
+    nothing = await alice.get("/?kind=notebook")
+    assert "None of your 2 sessions matches" in nothing.text
+
+
+async def test_a_failed_session_says_why_in_its_line(alice):
+    slug = await launched(alice, cmd="python3", args="-c raise(SystemExit(3))")
+    await until(lambda: _is(alice, slug, "failed"), what="the session to fail")
+
+    async def said():
+        return "exit code 3" in (await alice.get("/")).text
+
+    await until(said, what="the reason")
+
+
+async def test_no_page_holds_the_platforms_id(alice, platform):
+    slug = await launched(alice)
+    record = await Record.objects.aget(slug=slug)
+    from sessions_app.connections import connection_for
+
+    secret = (await connection_for(alice.person)).id_of(record)
+    for address in (
+        "/",
+        f"/s/{slug}",
+        f"/destroy?s={slug}",
+        f"/renew?s={slug}",
+        "/launch",
+        f"/s/{slug}/open",
+    ):
+        assert secret not in (await alice.get(address)).text
+    assert secret not in (record.id_sealed + record.id_fingerprint)
+
+
+async def test_destroy_asks_first_and_then_ends_every_process(alice, platform_data):
+    slug = await launched(alice, cmd="sleep", args="4711")
+    await until(lambda: _is(alice, slug, "running"), what="the session to run")
+    question = await alice.get(f"/destroy?s={slug}")
+    assert "Destroy this session?" in question.text
+    assert "/scratch" in question.text
+    key = re.search(r'name="key" value="(\w+)"', question.text)[1]
+    answer = await alice.post("/destroy", {"s": slug, "key": key}, follow=True)
+    assert "Destroyed." in answer.text
+    assert not [
+        each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] == ["sleep", "4711"]
+    ]
+
+
+async def test_several_are_destroyed_at_once_with_an_outcome_each(alice):
+    slugs = [await launched(alice, name=f"fit-{number}", key=str(number)) for number in range(3)]
+    answer = await alice.post("/destroy", {"s": slugs, "key": "all"}, headers=FRAGMENT)
+    assert answer.text.count("Destroyed.") == 3
+    assert "sessions-changed" in answer.headers["HX-Trigger"]
+
+
+async def test_renew_says_what_became_of_the_end(alice):
+    slug = await launched(alice)
+    await until(lambda: _is(alice, slug, "running"), what="the session to run")
+    answer = await alice.post("/renew", {"s": slug, "key": "r"}, follow=True)
+    # A batch session starts with more time than a renewal gives.
+    assert "The platform kept the end" in answer.text
+
+
+async def test_somebody_elses_session_looks_like_none(alice, bob):
+    slug = await launched(alice)
+    for address in (
+        f"/s/{slug}",
+        f"/s/{slug}/open",
+        f"/s/{slug}/log.txt",
+        f"/destroy?s={slug}",
+        f"/renew?s={slug}",
+    ):
+        theirs, nobodys = await bob.get(address), await bob.get(address.replace(slug, "zzzzzzzzzzzz"))
+        assert (theirs.status_code, nobodys.status_code) == (404, 404)
+        assert theirs.text.replace(slug, "") == nobodys.text.replace("zzzzzzzzzzzz", "")
+    assert (await bob.post("/destroy", {"s": slug, "key": "k"})).status_code == 404
+    assert await state_of(alice, slug) in {"pending", "running"}
+
+
+@pytest.mark.parametrize("address", ["/destroy", "/renew", "/launch", "/signout"])
+async def test_nothing_changes_by_get(alice, address):
+    slug = await launched(alice)
+    await alice.get(f"{address}?s={slug}&key=x")
+    assert await Operation.objects.acount() == 1
+    assert await state_of(alice, slug) in {"pending", "running"}
+
+
+async def test_the_log_can_be_had_as_text(alice):
+    slug = await launched(alice, cmd="echo", args="hello there")
+    await until(lambda: _is(alice, slug, "completed"), what="the session to end")
+    answer = await alice.get(f"/s/{slug}/log.txt")
+    body = b"".join([piece async for piece in answer.streaming_content])
+    assert body == b"hello there\n"
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert "sandbox" in answer.headers["Content-Security-Policy"]
+    assert "fit-log.txt" in answer.headers["Content-Disposition"]
+
+
+async def test_a_batch_session_cannot_be_opened(alice):
+    slug = await launched(alice)
+    answer = await alice.get(f"/s/{slug}/open")
+    assert answer.status_code == 409
+    assert "cannot be opened" in answer.text
+
+
+async def test_the_strip_shows_the_platforms_load_with_its_age(alice):
+    page = await alice.get("/stats", headers=FRAGMENT)
+    assert "Cores" in page.text
+    assert "data-age" in page.text
+    assert "My slots" in page.text
+
+
+async def _is(client, slug: str, state: str) -> bool:
+    return await state_of(client, slug) == state

@@ -1,0 +1,116 @@
+"""Who gets in, how, and that nothing is left behind when they leave."""
+
+import pytest
+from django.conf import settings
+from django.contrib.sessions.models import Session
+from django.test import AsyncClient
+
+from sessions_app.models import Credential, Person, WelcomeKey
+from sessions_app.views.signin import own_path
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+async def test_a_stranger_is_sent_to_sign_in_and_back(anonymous):
+    answer = await anonymous.get("/s/abc?x=1")
+    assert answer.status_code == 302
+    assert answer.url == "/signin?next=/s/abc%3Fx%3D1"
+
+
+async def test_a_strangers_fragment_sends_the_whole_page_to_sign_in(anonymous):
+    answer = await anonymous.get(
+        "/", headers={"HX-Request": "true", "HX-Current-URL": "http://localhost/?kind=notebook"}
+    )
+    assert answer.headers["HX-Redirect"] == "/signin?next=/%3Fkind%3Dnotebook"
+
+
+async def test_the_welcome_link_signs_in_once(platform, anonymous):
+    person = await Person.objects.aenter(settings.PLATFORM_URL, platform.user)
+    key = await _made(person)
+    first = await anonymous.get(f"/welcome?key={key}")
+    second = await AsyncClient(headers={"host": "localhost"}).get(f"/welcome?key={key}")
+    assert (first.status_code, first.url) == (302, "/")
+    assert second.status_code == 410
+
+
+async def test_a_newer_welcome_link_ends_the_older(platform, anonymous):
+    person = await Person.objects.aenter(settings.PLATFORM_URL, platform.user)
+    old = await _made(person)
+    await _made(person)
+    assert (await anonymous.get(f"/welcome?key={old}")).status_code == 410
+
+
+async def test_a_pasted_token_is_checked_with_the_platform(platform, anonymous, connections_closed):
+    answer = await anonymous.post("/signin", {"token": platform.token, "next": "/launch"})
+    assert (answer.status_code, answer.url) == (302, "/launch")
+    person = await Person.objects.aget(name=platform.user)
+    assert await Credential.objects.atoken(person) == platform.token
+
+
+async def test_a_refused_token_is_said_and_not_repeated(platform, anonymous, connections_closed):
+    answer = await anonymous.post("/signin", {"token": "canary-4711"})
+    assert answer.status_code == 401
+    assert "does not accept this token" in answer.text
+    assert "canary-4711" not in answer.text
+    assert not await Person.objects.aexists()
+
+
+@pytest.mark.parametrize("token", ["", "two words", "line\nbreak", "é", "x" * 20_000])
+async def test_what_cannot_be_a_token_is_refused_without_asking(anonymous, token, connections_closed):
+    answer = await anonymous.post("/signin", {"token": token})
+    assert answer.status_code == 400
+    assert "token" in answer.text
+
+
+async def test_a_credential_at_rest_is_sealed_and_bound_to_its_owner(enter):
+    await enter("alice", "canary-4711")
+    await enter("bob", "other")
+    alices = await Credential.objects.select_related("person").aget(person__name="alice")
+    assert "canary-4711" not in alices.sealed
+    bob = await Person.objects.aget(name="bob")
+    await Credential.objects.filter(person=bob).aupdate(sealed=alices.sealed)
+    assert await Credential.objects.atoken(bob) is None
+
+
+async def test_signing_out_ends_the_session_and_forgets_the_credential(alice):
+    cookie = alice.cookies[settings.SESSION_COOKIE_NAME].value
+    answer = await alice.post("/signout")
+    assert answer.url == "/signin"
+    assert '"storage"' in answer.headers["Clear-Site-Data"]
+    assert not await Session.objects.filter(session_key=cookie).aexists()
+    assert not await Credential.objects.filter(person=alice.person).aexists()
+
+
+async def test_a_new_sign_in_begins_a_new_browser_session(platform, anonymous, connections_closed):
+    await anonymous.get("/signin")
+    before = anonymous.cookies[settings.SESSION_COOKIE_NAME].value
+    await anonymous.post("/signin", {"token": platform.token})
+    assert anonymous.cookies[settings.SESSION_COOKIE_NAME].value != before
+
+
+@pytest.mark.parametrize(
+    "wanted",
+    [
+        "//evil.example",
+        "/\\evil.example",
+        "https://evil.example",
+        "/\t/evil.example",
+        "javascript:alert(1)",
+        "evil",
+        "/x\r\nSet-Cookie: a",
+        "///evil.example",
+        "",
+    ],
+)
+def test_the_way_back_is_only_ever_a_path_of_ours(wanted):
+    assert own_path(wanted) == ""
+
+
+def test_a_path_of_ours_is_a_way_back():
+    assert own_path("/s/abc/open?x=1") == "/s/abc/open?x=1"
+
+
+async def _made(person: Person) -> str:
+    from asgiref.sync import sync_to_async
+
+    return await sync_to_async(WelcomeKey.objects.make)(person)
