@@ -1,0 +1,162 @@
+// One socket for the whole tab, whatever is followed on it. The protocol is described in sessions_app/live/messages.py.
+//
+// follow(slug, what, follower) begins; the follower has
+//   place()       what a `follow` says beside slug and what: for a log where the page is
+//   take(message) a message of its topic
+//   connection(state) "connecting", "open", "lost", "blocked", "signed-out" or "many"
+// and gets back { drawn(n), again(), leave() }.
+
+const FIRST_PAUSE = 500;
+const LONGEST_PAUSE = 30_000;
+const SILENCE = 45_000;
+const CLOSE_WHEN_IDLE = 1_000;
+const ACK_EVERY = 60;
+const ATTEMPTS_UNTIL_BLOCKED = 3;
+const NOT_SIGNED_IN = 4401;
+const TOO_OLD = 4409;
+const TOO_MANY = 4429;
+
+const topics = new Map();
+let socket = null;
+let state = "connecting";
+let heard = 0;
+let failures = 0;
+let everOpen = false;
+let waiting = 0;
+let idle = 0;
+let watchdog = 0;
+
+export function follow(slug, what, follower) {
+  const key = `${what} ${slug}`;
+  const topic = { slug, what, follower, drawn: 0, acknowledged: 0, timer: 0 };
+  topics.set(key, topic);
+  clearTimeout(idle);
+  if (isOpen()) ask(topic);
+  else if (!socket && !waiting) open();
+  follower.connection(state);
+  return {
+    drawn: (n) => acknowledge(topic, n),
+    again: () => { if (isOpen()) ask(topic); },
+    leave: () => leave(key, topic),
+  };
+}
+
+function leave(key, topic) {
+  clearTimeout(topic.timer);
+  // A swap may have put another element for the same topic in place already.
+  if (topics.get(key) !== topic) return;
+  topics.delete(key);
+  if (isOpen()) say({ t: "leave", s: topic.slug, w: topic.what });
+  if (!topics.size) idle = setTimeout(shut, CLOSE_WHEN_IDLE);
+}
+
+function ask(topic) {
+  topic.drawn = topic.acknowledged = 0;
+  say({ t: "follow", s: topic.slug, w: topic.what, ...topic.follower.place() });
+}
+
+// Not more often than the server is willing to listen: the newest number says it all.
+function acknowledge(topic, n) {
+  topic.drawn = Math.max(topic.drawn, n);
+  if (topic.timer) return;
+  topic.timer = setTimeout(() => {
+    topic.timer = 0;
+    if (topic.drawn <= topic.acknowledged || !isOpen()) return;
+    topic.acknowledged = topic.drawn;
+    say({ t: "ack", s: topic.slug, w: topic.what, n: topic.drawn });
+  }, ACK_EVERY);
+}
+
+function open() {
+  clearTimeout(waiting);
+  waiting = 0;
+  const address = new URL("/ws/", location.href);
+  address.protocol = location.protocol === "https:" ? "wss:" : "ws:";
+  const mine = (socket = new WebSocket(address));
+  heard = Date.now();
+  mine.addEventListener("open", () => { if (socket === mine) opened(); });
+  mine.addEventListener("message", (event) => { if (socket === mine) take(JSON.parse(event.data)); });
+  mine.addEventListener("close", (event) => { if (socket === mine) lost(event.code); });
+  watchdog ||= setInterval(watch, 5_000);
+}
+
+function opened() {
+  everOpen = true;
+  heard = Date.now();
+  become("open");
+  for (const topic of topics.values()) ask(topic);
+}
+
+function take(message) {
+  heard = Date.now();
+  failures = 0;
+  if (message.t === "ping") { say({ t: "pong" }); return; }
+  if (message.t === "pong") return;
+  const what = message.w ?? (message.t === "events" || message.t === "session" ? "events" : "log");
+  topics.get(`${what} ${message.s}`)?.follower.take(message);
+}
+
+function lost(code) {
+  socket = null;
+  if (code === NOT_SIGNED_IN) { stopWatching(); become("signed-out"); return; }
+  if (!topics.size) { stopWatching(); return; }
+  failures += 1;
+  if (code === TOO_MANY) become("many");
+  else become(!everOpen && failures >= ATTEMPTS_UNTIL_BLOCKED ? "blocked" : "lost");
+  const longest = code === TOO_MANY ? LONGEST_PAUSE : Math.min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE);
+  waiting = setTimeout(open, code === TOO_OLD ? 0 : longest * (0.5 + Math.random() / 2));
+}
+
+// A connection can be dead without anybody saying so: after a sleep, behind a proxy.
+function watch() {
+  if (socket && Date.now() - heard > SILENCE) drop();
+}
+
+function drop() {
+  const dead = socket;
+  socket = null;
+  dead?.close();
+  lost(0);
+}
+
+function shut() {
+  const mine = socket;
+  socket = null;
+  clearTimeout(waiting);
+  waiting = 0;
+  stopWatching();
+  mine?.close(1000);
+}
+
+function stopWatching() {
+  clearInterval(watchdog);
+  watchdog = 0;
+}
+
+function become(next) {
+  state = next;
+  for (const topic of topics.values()) topic.follower.connection(next);
+}
+
+function isOpen() {
+  return socket?.readyState === WebSocket.OPEN;
+}
+
+function say(message) {
+  if (isOpen()) socket.send(JSON.stringify(message));
+}
+
+// Somebody is looking again, or the network is back: find out now.
+function hurry() {
+  if (document.hidden || !topics.size || state === "signed-out") return;
+  if (waiting) { open(); return; }
+  if (!isOpen()) return;
+  const asked = Date.now();
+  say({ t: "ping" });
+  setTimeout(() => { if (socket && heard < asked) drop(); }, 5_000);
+}
+
+window.addEventListener("pagehide", shut);
+window.addEventListener("pageshow", (event) => { if (event.persisted && topics.size && !socket) open(); });
+window.addEventListener("online", hurry);
+document.addEventListener("visibilitychange", hurry);
