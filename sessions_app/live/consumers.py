@@ -62,6 +62,10 @@ class _Ended(Exception):  # noqa: N818 - not an error: how a socket's work ends 
         self.code = code
 
 
+class _Gone(Exception):  # noqa: N818
+    """The browser left, and the server noticed when something was sent."""
+
+
 _sockets: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, set[LiveConsumer]]] = WeakKeyDictionary()
 
 
@@ -84,15 +88,15 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         Channels skips ``disconnect`` after an error, so cleaning up has its place here.
         """
         self.person: Person = scope["person"]
-        work = [self._talk(super().__call__(scope, receive, send))]
+        work = [self._talk(super().__call__(scope, receive, _noticing(send)))]
         if scope["person"] is not None:
             work += [self._pump(), self._watch()]
         try:
             await self._until_first_ends(work)
         except _Ended as ended:
             await self._close(ended.code)
-        except asyncio.CancelledError:
-            raise
+        except _Gone:
+            logger.debug("A browser left in the middle of a message.")
         except Exception:
             logger.exception("A socket failed.")
             await self._close(messages.OUR_ERROR)
@@ -264,8 +268,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 await self._deny(topic, "absent")
 
     async def _close(self, code: int) -> None:
-        # The browser may have left meanwhile, which servers tell each in their own way.
-        with contextlib.suppress(Exception):
+        with contextlib.suppress(_Gone):
             await self.close(code)
 
     async def _clean_up(self) -> None:
@@ -281,6 +284,18 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             people[self.person.pk].discard(self)
             if not people[self.person.pk]:
                 del people[self.person.pk]
+
+
+def _noticing(send: Send) -> Send:
+    """Return ``send`` with one error for a browser that left: each server has its own."""
+
+    async def noticing(message: dict[str, Any]) -> None:
+        try:
+            await send(message)
+        except Exception as error:
+            raise _Gone from error
+
+    return noticing
 
 
 def _begin(record: Record, follow: Follow) -> FollowedTopic:

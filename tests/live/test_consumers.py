@@ -436,3 +436,19 @@ async def test_two_tabs_share_one_feed(alice: Person, alices: Record, platform_s
     for tab in tabs:
         await tab.leave()
     await until(lambda: not feeds.registry().feeds)
+
+
+async def test_a_browser_that_left_unsaid_is_no_error(
+    tab: Tab, alices: Record, platform_source: FakeSource, caplog: Any
+) -> None:
+    await tab.follow_log(alices)
+    await tab.hear("epoch")
+    [consumer] = next(iter(consumers._of_this_loop().values()))
+
+    async def closed(message: Any) -> None:
+        raise ConnectionError("Attempt to send on a closed protocol")
+
+    consumer.base_send = consumers._noticing(closed)
+    platform_source.text = b"one\n"
+    await until(lambda: not consumers._of_this_loop())
+    assert not [entry for entry in caplog.records if entry.levelname == "ERROR"]
