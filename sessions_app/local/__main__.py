@@ -10,6 +10,15 @@ from .kinds import Limits
 from .machine import UnusableError
 from .serve import Options, check_name, open_store, run, usual_user
 
+LIMITS = {
+    "--max-sessions": ("sessions", "interactive sessions a person may have at a time"),
+    "--lifetime": ("lifetime", "seconds an interactive session may run"),
+    "--headless-lifetime": ("headless_lifetime", "seconds a headless session may run"),
+    "--keep": ("keep", "seconds a finished interactive session stays listed"),
+    "--headless-keep": ("headless_keep", "seconds a finished headless session stays listed"),
+    "--grace": ("grace", "seconds between asking a session to end and killing it"),
+    "--backoff": ("backoff", "seconds before a failed pull is tried again, doubled each time"),
+}
 DEFAULT_DATA = Path(__file__).parents[2] / "var" / "platform"
 
 
@@ -18,26 +27,15 @@ def parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sessions_app.local", description=__doc__)
     parser.add_argument("command", nargs="?", choices=["serve", "user-add"], default="serve")
     parser.add_argument("name", nargs="?", help="the person to add, or to give a new token")
-    parser.add_argument("--port", type=int, default=8001)
+    parser.add_argument("--port", type=int, default=8001, help="on loopback; nothing else is listened on")
     parser.add_argument("--data", type=Path, default=DEFAULT_DATA, help="where everything is kept")
     parser.add_argument("--user", default=usual_user(), help="the first user's name")
     parser.add_argument("--images", type=Path, help="where pulled images are kept, to share them")
     usual = Limits()
-    for field, kind in (
-        ("sessions", int),
-        ("lifetime", float),
-        ("headless_lifetime", float),
-        ("keep", float),
-    ):
-        _limit(parser, field, kind, usual)
-    for field in ("headless_keep", "grace", "backoff"):
-        _limit(parser, field, float, usual)
+    for name, (field, meaning) in LIMITS.items():
+        default = getattr(usual, field)
+        parser.add_argument(name, dest=field, type=type(default), default=default, metavar="N", help=meaning)
     return parser
-
-
-def _limit(parser: argparse.ArgumentParser, field: str, kind: type, usual: Limits) -> None:
-    name = "--" + ("max-sessions" if field == "sessions" else field.replace("_", "-"))
-    parser.add_argument(name, dest=field, type=kind, default=getattr(usual, field), metavar="N")
 
 
 def main(arguments: list[str]) -> int:

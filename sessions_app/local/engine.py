@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from .events import NORMAL, WARNING, Event, one_line
-from .life import DEADLINE, DELETED, Life, Site
+from .life import DEADLINE, DELETED, Life
 from .machine import boot_id
+from .place import Site
 from .process import End, Process, adopt_marked, kill_marked, marked, read_end
 from .session import COMPLETED, FAILED, Session
 from .store import Store
@@ -103,9 +104,9 @@ class Engine:
             created=now,
             expires=int(now) + self.site.limits.lifetime_of(wanted.kind),
         )
+        await self._store.keep(session)
         self._add(session)
         self._say(session, NORMAL, "Scheduled", f"Accepted by {self.site.hostname}")
-        await self._store.keep(session)
         self._begin(session)
         return session
 
@@ -129,8 +130,10 @@ class Engine:
             self._add(session)
         for event in self._store.events():
             self._events.setdefault(event.session, []).append(event)
-        adopted = [session for session in self._sessions.values() if self._take_over(session)]
-        lost = [session for session in self._sessions.values() if session.active and session not in adopted]
+        adopted = {session.id for session in self._sessions.values() if self._take_over(session)}
+        lost = [
+            session for session in self._sessions.values() if session.active and session.id not in adopted
+        ]
         if lost or any(session.deleted for session in self._sessions.values()):
             await self._recover(lost)
         if adopted:

@@ -24,12 +24,12 @@ class Limits:
     """How much and how long; the defaults are the real platform's, but for the number of sessions."""
 
     sessions: int = 3
-    lifetime: float = 345_600
-    headless_lifetime: float = 1_209_600
-    keep: float = 86_400
-    headless_keep: float = 3_600
-    grace: float = 5
-    backoff: float = 10
+    lifetime: float = 345_600.0
+    headless_lifetime: float = 1_209_600.0
+    keep: float = 86_400.0
+    headless_keep: float = 3_600.0
+    grace: float = 5.0
+    backoff: float = 10.0
 
     def lifetime_of(self, kind: str) -> float:
         """Answer how long a session of this kind may run."""

@@ -3,21 +3,19 @@
 import asyncio
 import itertools
 import logging
-import os
 import signal
-import socket
 import time
 from collections.abc import Awaitable, Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from . import catalogue, machine
-from .catalogue import Image, Place, Program
+from .catalogue import Image, Program
 from .events import NORMAL, WARNING
-from .kinds import HEADLESS, Limits, base_path
+from .kinds import base_path
+from .place import Site, environment, settle_in, some_cores
 from .probe import answers
-from .process import MARKER, End, Process, Spec, launch, read_end
-from .pull import Puller, PullError
+from .process import End, Process, Spec, launch, read_end
+from .pull import PullError
 from .session import COMPLETED, FAILED, PENDING, RUNNING, Session
 
 log = logging.getLogger("sessions_app.local")
@@ -27,31 +25,6 @@ LONGEST_BACKOFF = 300.0
 START_ROOM = 60.0
 PROBE_EVERY = 0.25
 NO_COMMAND = "This image runs the command that it is given, and none was given."
-INHERITED = ("LANG", "LC_ALL", "LC_CTYPE", "TZ", "TERM")
-JUPYTER_FOLDERS = ("CONFIG", "DATA", "RUNTIME")
-THREADS = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "NUMEXPR_NUM_THREADS")
-
-
-@dataclass(frozen=True)
-class Site:
-    """Where this platform keeps things, what it is called, and what starts may take at a time."""
-
-    platform: str
-    data: Path
-    runtime: Path
-    hostname: str
-    limits: Limits
-    puller: Puller
-    starts: asyncio.Semaphore
-    heavy_starts: asyncio.Semaphore
-
-    def folder(self, session: Session) -> Path:
-        """Answer the folder that holds a session's log and status."""
-        return self.data / "sessions" / session.id
-
-    def home(self, user: str) -> Path:
-        """Answer a person's home, shared by their sessions as on the real platform."""
-        return self.data / "home" / user
 
 
 class Life:
@@ -160,12 +133,12 @@ class Life:
         session, folder = self.session, self._site.folder(self.session)
         home = self._site.home(session.user)
         await asyncio.to_thread(_make, folder, home)
-        place = self._place(program, folder, home)
+        place = settle_in(self._site, session, program)
         (folder / "status").unlink(missing_ok=True)
         self._say(NORMAL, "Created", "Created its folder and its environment")
         spec = Spec(
             argv=program.argv(place) if program else session.command or ["echo", NO_COMMAND],
-            env=self._environment(root, folder, home),
+            env=environment(self._site, session, root),
             cwd=str(home),
             log=str(folder / "log"),
             status=str(folder / "status"),
@@ -179,45 +152,6 @@ class Life:
         self.process = process
         await self._keep()
         return process, problem
-
-    def _place(self, program: Program | None, folder: Path, home: Path) -> Place:
-        session, port = self.session, 0
-        path = str(self._site.runtime / f"{session.id}.sock")
-        if program:
-            port = 0 if program.unix else free_port()
-            session.address = f"unix:{path}" if program.unix else f"tcp:{port}"
-            _write_secret(folder / "secret", session.id)
-        return Place(
-            id=session.id,
-            host=f"s-{session.slug}.localhost",
-            base=base_path(session.kind, session.id),
-            socket=path,
-            port=port,
-            home=str(home),
-            secret_file=str(folder / "secret"),
-        )
-
-    def _environment(self, root: Path | None, folder: Path, home: Path) -> dict[str, str]:
-        """Compose the variables: some of the machine's, the person's, then ours, which win (contract 2.6)."""
-        session = self.session
-        path = machine.search_path()
-        variables = {key: os.environ[key] for key in INHERITED if key in os.environ}
-        variables["PATH"] = f"{root}/bin:{path}" if root else path
-        variables |= dict(pair.split("=", 1) for pair in session.env if session.kind == HEADLESS)
-        variables |= dict.fromkeys(THREADS, str(int(session.cores or machine.cores())))
-        variables |= {
-            "skaha_hostname": self._site.hostname,
-            "skaha_username": session.user,
-            "skaha_sessionid": session.id,
-            "HOME": str(home),
-            "PWD": str(home),
-            "USER": session.user,
-            MARKER: f"{self._site.platform}/{session.id}",
-        }
-        if session.kind == "notebook":
-            own = {f"JUPYTER_{name}_DIR": str(folder / "jupyter" / name.lower()) for name in JUPYTER_FOLDERS}
-            variables |= {"JUPYTER_TOKEN": session.id, **own}
-        return variables
 
     async def _started(self, program: Program | None) -> None:
         self._say(NORMAL, "Started", f"Started process {self.process.pid if self.process else '?'}")
@@ -296,25 +230,3 @@ def _sentence(text: str) -> str:
 def _make(*folders: Path) -> None:
     for folder in folders:
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-
-
-def _write_secret(path: Path, secret: str) -> None:
-    """Hand a program its token in a file: a command line can be read by everybody on the machine."""
-    path.touch(mode=0o600)
-    path.write_text(secret)
-
-
-def some_cores(wanted: float | None) -> list[int]:
-    """Choose cores for a fixed request; none means all of them."""
-    if wanted is None or int(wanted) >= machine.cores():
-        return []
-    mine = sorted(os.sched_getaffinity(0))
-    first = time.monotonic_ns() // 1000 % len(mine)
-    return [mine[(first + n) % len(mine)] for n in range(max(1, int(wanted)))]
-
-
-def free_port() -> int:
-    """Find a free port on loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

@@ -67,7 +67,6 @@ class _Pull:
         self._image, self._folder = image, folder
         self._listeners: list[Say] = []
         self._said_at = 0.0
-        self._last = ""
         self.task = asyncio.create_task(self._run())
 
     async def follow(self, say: Say) -> Path:

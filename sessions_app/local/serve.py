@@ -22,13 +22,14 @@ from .app import Api
 from .engine import Engine
 from .gateway import Gateway
 from .kinds import Limits
-from .life import Site
 from .machine import UnusableError, hold, own_folder, runtime_folder
+from .place import Site
 from .pull import Puller
 from .store import Store
 
 log = logging.getLogger("sessions_app.local")
 
+API_SOCKET = "api.sock"
 STARTS_PER_CORE = 4
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
@@ -99,7 +100,7 @@ async def _run(options: Options) -> None:
     store = open_store(options.data)
     engine = Engine(store, _site(options, store))
     user, token = first_user(store, options.data, options.user)
-    api_path = engine.site.runtime / "api.sock"
+    api_path = engine.site.runtime / API_SOCKET
     server = QuietServer(_config(Api(engine, store, options.port)))
     gateway = Gateway(engine, lambda: asyncio.open_unix_connection(str(api_path)))
     stop = _stop_signals()
@@ -114,6 +115,7 @@ async def _run(options: Options) -> None:
         server.should_exit = server.force_exit = True
         await engine.stop()
         await asyncio.wait([serving], timeout=1)
+        api_path.unlink(missing_ok=True)
         store.close()
 
 

@@ -50,6 +50,7 @@ class Store:
     def _prepare(self, path: Path) -> None:
         self._db.execute("PRAGMA journal_mode = WAL")
         self._db.execute("PRAGMA synchronous = NORMAL")
+        self._db.execute("PRAGMA journal_size_limit = 16777216")
         version = self._db.execute("PRAGMA user_version").fetchone()[0]
         if version > VERSION:
             raise UnusableError(f"{path} was written by a newer version of the local platform.")
