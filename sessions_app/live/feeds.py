@@ -95,7 +95,7 @@ class Feed:
 
     def __init__(self, record: Record, connect: Connect) -> None:
         self.record = record
-        self.state = State("waiting")
+        self.state = State("waiting", f"Reading the {self.what}.")
         self.session = Session(record.state if record.gone is None else "gone", record.reason)
         self.viewers: set[Viewer] = set()
         self.rhythm = Rhythm()

@@ -162,6 +162,8 @@ class LogFeed(Feed):
         if saving and progress != self.spool.progress:
             self.spool.save(progress)
             self._saved_at = self._place.seen
+        if self.state.kind == "waiting" and self.spool.holds_text:
+            self.become(State("live"))
         self.wake_all()
 
     def _watch_partial(self) -> None:

@@ -119,6 +119,7 @@ class LogView {
       else this.turn(fresh, message.why);
     }
     this.lines.append(fresh);
+    this.widenGutter();
     this.trim();
     this.stick();
     this.say();
@@ -141,6 +142,13 @@ class LogView {
     this.partial = null;
     if (why === "reread") { this.lines.replaceChildren(); fresh.replaceChildren(); }
     if (DIVIDERS[why]) fresh.append(note(DIVIDERS[why], "log__note--epoch"));
+  }
+
+  widenGutter() {
+    const digits = Math.max(4, String(this.cursor?.line ?? 0).length);
+    if (digits === this.digits) return;
+    this.digits = digits;
+    this.element.style.setProperty("--log-gutter", `${digits}ch`);
   }
 
   trim() {
