@@ -1,0 +1,375 @@
+"""``AsyncSession`` and ``Session``: the same words, one to be awaited. Each borrows them from ``operations``."""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import logging
+from collections.abc import Callable, Coroutine
+from contextlib import AbstractAsyncContextManager, AbstractContextManager
+from dataclasses import replace
+from functools import wraps
+from pathlib import Path
+from types import TracebackType
+from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
+from warnings import warn
+
+from . import operations
+from .credentials import AsyncProvider, AsyncTokens, Provider, Tokens, registry_header
+from .pools import USUAL_CONCURRENCY, AsyncPool, Pool
+from .running import Manner
+from .wire import LOG_LIMIT, Operation
+
+if TYPE_CHECKING:
+    import httpx
+
+    from .drivers import AsyncChunks, Chunks
+
+P = ParamSpec("P")
+T = TypeVar("T")
+
+LONGEST_TIMEOUT = 300.0
+
+
+def _awaited(
+    operation: Callable[P, Operation[T]],
+) -> Callable[Concatenate[_Async, P], Coroutine[Any, Any, T]]:
+    """Make a method of an operation, to be awaited."""
+
+    @wraps(operation)
+    async def method(self: _Async, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return await self._pool.driver.run(operation(*args, **kwargs), self._manner)
+
+    _sign(method, operation)
+    return method
+
+
+def _blocking(operation: Callable[P, Operation[T]]) -> Callable[Concatenate[_Blocking, P], T]:
+    """Make a method of an operation."""
+
+    @wraps(operation)
+    def method(self: _Blocking, /, *args: P.args, **kwargs: P.kwargs) -> T:
+        return self._pool.driver.run(operation(*args, **kwargs), self._manner)
+
+    _sign(method, operation)
+    return method
+
+
+def _sign(method: Any, operation: Callable[..., Any]) -> None:
+    """Give the method the operation's signature, with ``self`` and with what is returned in the end."""
+    signature = inspect.signature(operation)
+    self = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
+    returned = str(signature.return_annotation).removeprefix("Operation[").removesuffix("]")
+    method.__signature__ = signature.replace(
+        parameters=[self, *signature.parameters.values()], return_annotation=returned
+    )
+    method.__name__ = operation.__name__.removesuffix("_outcomes")
+    del method.__wrapped__
+
+
+class _Async:
+    _pool: AsyncPool
+    _manner: Manner[AsyncTokens]
+
+
+class _Blocking:
+    _pool: Pool
+    _manner: Manner[Tokens]
+
+
+class AsyncOutcomes(_Async):
+    """The calls over many items, with one ``Outcome`` for each item, in order. Nothing is raised for one item."""
+
+    def __init__(self, session: AsyncSession) -> None:
+        self._pool, self._manner = session._pool, session._manner
+
+    info = _awaited(operations.info_outcomes)
+    logs = _awaited(operations.logs_outcomes)
+    create = _awaited(operations.create_outcomes)
+    events = _awaited(operations.events_outcomes)
+    destroy = _awaited(operations.destroy_outcomes)
+    renew = _awaited(operations.renew_outcomes)
+
+
+class Outcomes(_Blocking):
+    """The calls over many items, with one ``Outcome`` for each item, in order. Nothing is raised for one item."""
+
+    def __init__(self, session: Session) -> None:
+        self._pool, self._manner = session._pool, session._manner
+
+    info = _blocking(operations.info_outcomes)
+    logs = _blocking(operations.logs_outcomes)
+    create = _blocking(operations.create_outcomes)
+    events = _blocking(operations.events_outcomes)
+    destroy = _blocking(operations.destroy_outcomes)
+    renew = _blocking(operations.renew_outcomes)
+
+
+class AsyncSession(_Async):
+    """One person's sessions on one platform.
+
+    The platform is named by ``url``, version included, or by ``server`` and ``version``, or comes with a ``pool``
+    that many sessions share. ``token`` is a bearer token or an async function that returns one; it is called for the
+    first request and again when the platform refuses what it gave. ``timeout`` bounds, in seconds, what a request may
+    spend on the platform's side with all its attempts; waiting for a free place does not count. ``errors="raise"``
+    makes calls over many items raise ``SomeFailedError`` once all were tried; else failures are logged and left out.
+
+    >>> async with AsyncSession(server="https://host/skaha", version="v1", token="secret") as session:
+    ...     print(session)
+    AsyncSession(url='https://host/skaha/v1')
+    """
+
+    def __init__(
+        self,
+        *,
+        server: str | None = None,
+        version: str = "v1",
+        url: str | None = None,
+        token: str | AsyncProvider | None = None,
+        certificate: str | Path | bytes | None = None,
+        registry: tuple[str, str] | None = None,
+        timeout: float = 30,
+        concurrency: int = USUAL_CONCURRENCY,
+        loglevel: int | str | None = None,
+        errors: Literal["ignore", "raise"] = "ignore",
+        transport: httpx.AsyncBaseTransport | None = None,
+        pool: AsyncPool | None = None,
+    ) -> None:
+        _set_level(loglevel)
+        _check_pool(pool, server, url, certificate, transport, concurrency, version)
+        self._owns_pool = pool is None
+        self._manner = Manner(
+            AsyncTokens(token),
+            registry_header(registry),
+            _seconds(timeout),
+            _is_raising(errors),
+            _by_certificate(token, certificate, pool),
+        )
+        self._pool = pool or AsyncPool(
+            url=url,
+            server=server,
+            version=version,
+            concurrency=concurrency,
+            certificate=certificate,
+            transport=transport,
+        )
+
+    fetch = _awaited(operations.fetch)
+    stats = _awaited(operations.stats)
+    info = _awaited(operations.info)
+    logs = _awaited(operations.logs)
+    create = _awaited(operations.create)
+    events = _awaited(operations.events)
+    destroy = _awaited(operations.destroy)
+    destroy_with = _awaited(operations.destroy_with)
+    connect = _awaited(operations.connect)
+    renew = _awaited(operations.renew)
+    images = _awaited(operations.images)
+    image_details = _awaited(operations.image_details)
+    context = _awaited(operations.context)
+    repositories = _awaited(operations.repositories)
+    availability = _awaited(operations.availability)
+    whoami = _awaited(operations.whoami)
+
+    @property
+    def outcomes(self) -> AsyncOutcomes:
+        """The calls over many items, with one outcome for each."""
+        return AsyncOutcomes(self)
+
+    def stream_logs(
+        self, session_id: str, *, max_bytes: int = LOG_LIMIT
+    ) -> AbstractAsyncContextManager[AsyncChunks]:
+        """Open one log, inflated piece by piece as it arrives, up to ``max_bytes``.
+
+        >>> async with session.stream_logs("nb000001") as chunks:
+        ...     print(b"".join([piece async for piece in chunks]), chunks.truncated)
+        b'ready\\n' False
+        """
+        return self._pool.driver.stream(operations.log_request(session_id, max_bytes), self._manner)
+
+    def within(self, seconds: float) -> Self:
+        """Return this session with another ``timeout``; both share everything else.
+
+        >>> len(await session.within(5).fetch())
+        3
+        """
+        other = copy.copy(self)
+        other._manner = replace(self._manner, timeout=_seconds(seconds))
+        # Closing it must not close the connections of the one it came from.
+        other._owns_pool = False
+        return other
+
+    async def aclose(self) -> None:
+        """Close the connections, unless they belong to a shared pool."""
+        if self._owns_pool:
+            await self._pool.aclose()
+
+    async def __aenter__(self) -> Self:
+        """Return the session; it is closed at the end of the block."""
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the session."""
+        await self.aclose()
+
+    def __repr__(self) -> str:
+        """Name the platform, and nothing of the credential."""
+        return f"AsyncSession(url={self._pool.url!r})"
+
+
+class Session(_Blocking):
+    """One person's sessions on one platform, for programs that block. It may be shared by threads.
+
+    All is as with ``AsyncSession``, but that ``token`` may be a plain function.
+
+    >>> with Session(url="https://host/skaha/v1", token="secret") as session:
+    ...     print(session)
+    Session(url='https://host/skaha/v1')
+    """
+
+    def __init__(
+        self,
+        *,
+        server: str | None = None,
+        version: str = "v1",
+        url: str | None = None,
+        token: str | Provider | None = None,
+        certificate: str | Path | bytes | None = None,
+        registry: tuple[str, str] | None = None,
+        timeout: float = 30,
+        concurrency: int = USUAL_CONCURRENCY,
+        loglevel: int | str | None = None,
+        errors: Literal["ignore", "raise"] = "ignore",
+        transport: httpx.BaseTransport | None = None,
+        pool: Pool | None = None,
+    ) -> None:
+        _set_level(loglevel)
+        _check_pool(pool, server, url, certificate, transport, concurrency, version)
+        self._owns_pool = pool is None
+        self._manner = Manner(
+            Tokens(token),
+            registry_header(registry),
+            _seconds(timeout),
+            _is_raising(errors),
+            _by_certificate(token, certificate, pool),
+        )
+        self._pool = pool or Pool(
+            url=url,
+            server=server,
+            version=version,
+            concurrency=concurrency,
+            certificate=certificate,
+            transport=transport,
+        )
+
+    fetch = _blocking(operations.fetch)
+    stats = _blocking(operations.stats)
+    info = _blocking(operations.info)
+    logs = _blocking(operations.logs)
+    create = _blocking(operations.create)
+    events = _blocking(operations.events)
+    destroy = _blocking(operations.destroy)
+    destroy_with = _blocking(operations.destroy_with)
+    connect = _blocking(operations.connect)
+    renew = _blocking(operations.renew)
+    images = _blocking(operations.images)
+    image_details = _blocking(operations.image_details)
+    context = _blocking(operations.context)
+    repositories = _blocking(operations.repositories)
+    availability = _blocking(operations.availability)
+    whoami = _blocking(operations.whoami)
+
+    @property
+    def outcomes(self) -> Outcomes:
+        """The calls over many items, with one outcome for each."""
+        return Outcomes(self)
+
+    def stream_logs(self, session_id: str, *, max_bytes: int = LOG_LIMIT) -> AbstractContextManager[Chunks]:
+        """Open one log, inflated piece by piece as it arrives, up to ``max_bytes``.
+
+        >>> with session.stream_logs("nb000001") as chunks:
+        ...     print(b"".join(chunks), chunks.truncated)
+        b'ready\\n' False
+        """
+        return self._pool.driver.stream(operations.log_request(session_id, max_bytes), self._manner)
+
+    def within(self, seconds: float) -> Self:
+        """Return this session with another ``timeout``; both share everything else.
+
+        >>> len(session.within(5).fetch())
+        3
+        """
+        other = copy.copy(self)
+        other._manner = replace(self._manner, timeout=_seconds(seconds))
+        # Closing it must not close the connections of the one it came from.
+        other._owns_pool = False
+        return other
+
+    def close(self) -> None:
+        """Close the connections, unless they belong to a shared pool."""
+        if self._owns_pool:
+            self._pool.close()
+
+    def __enter__(self) -> Self:
+        """Return the session; it is closed at the end of the block."""
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        """Close the session."""
+        self.close()
+
+    def __repr__(self) -> str:
+        """Name the platform, and nothing of the credential."""
+        return f"Session(url={self._pool.url!r})"
+
+
+def _check_pool(
+    pool: object,
+    server: str | None,
+    url: str | None,
+    certificate: object,
+    transport: object,
+    concurrency: int,
+    version: str,
+) -> None:
+    wiring = (server, url, certificate, transport)
+    if pool is not None and (
+        any(part is not None for part in wiring) or (concurrency, version) != (USUAL_CONCURRENCY, "v1")
+    ):
+        raise TypeError("A pool brings its address, certificate, transport and concurrency with it.")
+
+
+def _seconds(timeout: float) -> float:
+    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
+        raise TypeError("timeout must be a number of seconds.")
+    if not 0 < timeout <= LONGEST_TIMEOUT:
+        raise ValueError(f"timeout must be above 0 and at most {LONGEST_TIMEOUT:.0f} seconds.")
+    return float(timeout)
+
+
+def _is_raising(errors: str) -> bool:
+    if errors not in {"ignore", "raise"}:
+        raise ValueError('errors must be "ignore" or "raise".')
+    return errors == "raise"
+
+
+def _by_certificate(token: object, certificate: object, pool: AsyncPool | Pool | None) -> bool:
+    given = certificate is not None or (pool is not None and pool.has_certificate)
+    if token and certificate is not None:
+        warn("A token and a certificate were given; requests carry the token.", UserWarning, stacklevel=3)
+    return given
+
+
+def _set_level(loglevel: int | str | None) -> None:
+    """Set the level of our own logger, and of no other."""
+    if loglevel is None:
+        return
+    level = loglevel.upper() if isinstance(loglevel, str) else loglevel
+    known = logging.getLevelNamesMapping()
+    if level not in known and level not in {0, 10, 20, 30, 40, 50}:
+        raise ValueError("loglevel must be one of 0, 10, 20, 30, 40, 50 or the name of one.")
+    logging.getLogger("sessions_app.client").setLevel(level)
