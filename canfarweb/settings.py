@@ -123,6 +123,8 @@ if env.flag("CANFARWEB_BEHIND_TLS_PROXY"):
 
 STATIC_URL = "static/"
 STATICFILES_DIRS = [BASE_DIR / "static"]
+# Ours alone: what other packages bring along is not asked for by any page.
+STATICFILES_FINDERS = ["django.contrib.staticfiles.finders.FileSystemFinder"]
 STATIC_ROOT = DATA_DIR / "static"
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},

@@ -16,7 +16,7 @@ BUNDLE = "css/site.css"
 _IMPORT = re.compile(r'@import "(?P<name>[\w/.-]+)" layer\((?P<layer>[\w-]+)\);')
 
 
-class BundledStorage(CompressedManifestStaticFilesStorage):
+class BundledStorage(CompressedManifestStaticFilesStorage):  # type: ignore[misc]
     """Collects the style sheets into one and rewrites the imports between modules to hashed names."""
 
     support_js_module_import_aggregation = True

@@ -12,5 +12,6 @@ def frame(request: HttpRequest) -> dict[str, Any]:
     """Return who is signed in and which platform this portal speaks to."""
     return {
         "person": getattr(request, "person", None),
+        "area": "launch" if request.path.startswith("/launch") else "sessions",
         "platform_name": settings.PLATFORM_NAME,
     }

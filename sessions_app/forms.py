@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -137,7 +137,7 @@ class LaunchForm(forms.Form):
 
     def obstacles(self) -> list[str]:
         """Return every error as one sentence each, for the words beside the Launch button."""
-        return [message for messages in self.errors.values() for message in messages]
+        return [str(message) for messages in self.errors.values() for message in messages]
 
     def _check_image(self, kind: str, image: str) -> None:
         where = "other_image" if self.cleaned_data.get("other_image") else "image"
@@ -184,13 +184,17 @@ class LaunchForm(forms.Form):
         if cleaned.get("resources") != "fixed":
             return
         if kind in SIZED_BY_PLATFORM:
-            self.remarks["resources"].append("The platform sets the size of this kind itself; a choice has no effect.")
+            self.remarks["resources"].append(
+                "The platform sets the size of this kind itself; a choice has no effect."
+            )
             return
         options = {"cores": context.core_options, "ram": context.ram_options} if context else {}
         for field, word in (("cores", "cores"), ("ram", "memory")):
             value = cleaned.get(field)
             if value is None and field not in self.errors:
-                self.add_error(field, f"Choose how much {word}." if field == "ram" else "Choose how many cores.")
+                self.add_error(
+                    field, f"Choose how much {word}." if field == "ram" else "Choose how many cores."
+                )
             elif value is not None and options.get(field) and value not in options[field]:
                 self.add_error(field, f"The platform offers {_some(options[field])}.")
 
@@ -205,9 +209,13 @@ class LaunchForm(forms.Form):
         if args.strip() and not cmd:
             self.remarks["args"].append("Without a command these go to the image's own.")
         if re.search(r"[\"'`\\]", args):
-            self.remarks["args"].append("Arguments are split at each space; quotes are passed on as they are.")
+            self.remarks["args"].append(
+                "Arguments are split at each space; quotes are passed on as they are."
+            )
         if "  " in args.strip() or "\n" in args.strip():
-            self.remarks["args"].append("Two spaces in a row make an empty argument; a line break does not separate.")
+            self.remarks["args"].append(
+                "Two spaces in a row make an empty argument; a line break does not separate."
+            )
         self._check_environment(cleaned.get("env") or "")
 
     def _check_environment(self, text: str) -> None:
@@ -248,7 +256,7 @@ def suggested_name(kind: str, taken: Iterable[str]) -> str:
     return next(f"{stem}-{number}" for number in range(1, 10_000) if f"{stem}-{number}" not in used)
 
 
-def _some(options: list[int]) -> str:
+def _some(options: Sequence[int]) -> str:
     shown = [str(option) for option in options]
     if len(shown) > 12:
         shown = [*shown[:6], "…", *shown[-2:]]

@@ -7,13 +7,13 @@ only touches memory it is called here directly; where it may wait (the session r
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
-from django.http.response import HttpResponseBase
 from django.middleware.csrf import CsrfViewMiddleware
 from django.middleware.gzip import GZipMiddleware
 from django.utils.cache import patch_vary_headers
@@ -21,7 +21,7 @@ from django.utils.decorators import async_only_middleware
 
 from sessions_app.models import Person
 
-GetResponse = Callable[[HttpRequest], Awaitable[HttpResponseBase]]
+GetResponse = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
 CONTENT_SECURITY_POLICY = "; ".join(
     [
@@ -56,7 +56,7 @@ def _unused(request: HttpRequest) -> HttpResponse:
 def secure_responses(get_response: GetResponse) -> GetResponse:
     """Add the headers that keep a page, its address and its data to itself."""
 
-    async def middleware(request: HttpRequest) -> HttpResponseBase:
+    async def middleware(request: HttpRequest) -> HttpResponse:
         response = await get_response(request)
         for name, value in HEADERS.items():
             response.headers.setdefault(name, value)
@@ -74,7 +74,7 @@ def secure_responses(get_response: GetResponse) -> GetResponse:
 def name_the_portal(get_response: GetResponse) -> GetResponse:
     """Send a visit to 127.0.0.1 to `localhost`: the bare address is left to sessions, whose pages are not trusted."""
 
-    async def middleware(request: HttpRequest) -> HttpResponseBase:
+    async def middleware(request: HttpRequest) -> HttpResponse:
         host, _, port = request.headers.get("host", "").partition(":")
         if host == "127.0.0.1" and settings.PORTAL_HOST == "localhost" and request.method in SAFE:
             here = f"http://localhost{':' + port if port.isdigit() else ''}{request.get_full_path()}"
@@ -90,8 +90,8 @@ def compress_pages(get_response: GetResponse) -> GetResponse:
     """Compress pages, with Django's padding against guessing secrets by length."""
     gzip = GZipMiddleware(_unused)
 
-    async def middleware(request: HttpRequest) -> HttpResponseBase:
-        return gzip.process_response(request, await get_response(request))
+    async def middleware(request: HttpRequest) -> HttpResponse:
+        return cast(HttpResponse, gzip.process_response(request, await get_response(request)))
 
     return middleware
 
@@ -101,7 +101,7 @@ def load_session(get_response: GetResponse) -> GetResponse:
     """Load the browser's session once, before anything asks for it; save it only when it changed."""
     sessions = SessionMiddleware(_unused)
 
-    async def middleware(request: HttpRequest) -> HttpResponseBase:
+    async def middleware(request: HttpRequest) -> HttpResponse:
         sessions.process_request(request)
         if settings.SESSION_COOKIE_NAME in request.COOKIES:
             await request.session.aget(SESSION_KEY)
@@ -118,27 +118,29 @@ def check_forgery(get_response: GetResponse) -> GetResponse:
     """Refuse a change that another site asks for: by token, and by what the browser says of its origin."""
     forgery = CsrfViewMiddleware(_unused)
 
-    async def middleware(request: HttpRequest) -> HttpResponseBase:
+    async def middleware(request: HttpRequest) -> HttpResponse:
         forgery.process_request(request)
         refused = _from_elsewhere(forgery, request) or forgery.process_view(request, _unused, (), {})
-        return forgery.process_response(request, refused or await get_response(request))
+        response = refused or await get_response(request)
+        return cast(HttpResponse, forgery.process_response(request, response))
 
     return middleware
 
 
-def _from_elsewhere(forgery: CsrfViewMiddleware, request: HttpRequest) -> HttpResponseBase | None:
+def _from_elsewhere(forgery: CsrfViewMiddleware, request: HttpRequest) -> HttpResponse | None:
     """Refuse what the browser says comes from another site; an older one says nothing and the token decides."""
     site = request.headers.get("sec-fetch-site", "same-origin")
     if request.method in SAFE or site in {"same-origin", "none"}:
         return None
-    return forgery._reject(request, "The request comes from another site.")
+    refused: HttpResponse = forgery._reject(request, "The request comes from another site.")  # type: ignore[attr-defined]
+    return refused
 
 
 @async_only_middleware
 def know_the_person(get_response: GetResponse) -> GetResponse:
     """Set ``request.person`` to who is signed in, or None, so that no template or view has to wait for it."""
 
-    async def middleware(request: HttpRequest) -> HttpResponseBase:
+    async def middleware(request: HttpRequest) -> HttpResponse:
         pk = request.session.get(SESSION_KEY)
         request.person = await Person.objects.filter(pk=pk).afirst() if pk else None  # type: ignore[attr-defined]
         return await get_response(request)

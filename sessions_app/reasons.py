@@ -38,9 +38,16 @@ def _rule(states: str, reason: str, message: str, sentence: str) -> Rule:
 
 
 RULES: tuple[Rule, ...] = (
-    _rule("failed", r"OOMKilled|OutOfMemory|.*", r"(?i)out of memory|oomkilled", "Ended: it ran out of memory."),
+    _rule(
+        "failed", r"OOMKilled|OutOfMemory|.*", r"(?i)out of memory|oomkilled", "Ended: it ran out of memory."
+    ),
     _rule("failed", r"DeadlineExceeded|.*", r"(?i)deadline", "Ended: it reached its end time."),
-    _rule("failed", r".*", r"(?i)exit(?:ed)?(?: with)?(?: exit)?(?: code| status)? (\d+)", "Ended with exit code {0}."),
+    _rule(
+        "failed",
+        r".*",
+        r"(?i)exit(?:ed)?(?: with)?(?: exit)?(?: code| status)? (\d+)",
+        "Ended with exit code {0}.",
+    ),
     _rule("failed", r".*", r"(?i)signal (\d+|SIG\w+)", "Ended by signal {0}."),
     _rule("pending", r"FailedScheduling", r"(?i)insufficient cpu", "Waiting for free cores."),
     _rule("pending", r"FailedScheduling", r"(?i)insufficient memory", "Waiting for free memory."),
@@ -57,9 +64,10 @@ RULES: tuple[Rule, ...] = (
         r"(?i)(pull.*)",
         "The image cannot be pulled; the platform tries again.",
     ),
+    _rule("pending", r"Progress", r"(.+)", "Pulling the image: {0}."),
     _rule("pending", r"Pulling", r".*", "Pulling the image."),
     _rule("pending", r"Pulled|Created", r".*", "The image is here; starting."),
-    _rule("pending", r"Started|Unhealthy", r".*", "Started; waiting for the application to answer."),
+    _rule("pending", r"Started|Ready|Unhealthy", r".*", "Started; waiting for the application to answer."),
     _rule("pending", r"Scheduled|Accepted|Queued", r".*", "Accepted; about to start."),
 )
 

@@ -1,4 +1,4 @@
-"""The portal's addresses. A page and its fragment share one; a fragment has its own only where it is a thing of its own."""
+"""The portal's addresses. A page and its fragment share one, but for a fragment that is a thing of its own."""
 
 from django.urls import include, path
 

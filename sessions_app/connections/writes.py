@@ -13,12 +13,13 @@ import time
 from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, cast
 
 from asgiref.sync import sync_to_async
 from django.db import transaction
 
 from sessions_app.client import Outcome, errors
+from sessions_app.client.creation import Kind
 from sessions_app.connections import tasks
 from sessions_app.connections.connection import Connection
 from sessions_app.models import Operation, Record, Step
@@ -178,7 +179,7 @@ async def _run_launch(connection: Connection, operation: Operation, request: Lau
         image=request.image,
         cores=request.cores,
         ram=request.ram,
-        kind=request.kind,
+        kind=cast(Kind, request.kind),
         gpu=request.gpu,
         cmd=request.cmd,
         args=request.args,

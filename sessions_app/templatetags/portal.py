@@ -23,7 +23,7 @@ def span(seconds: float) -> str:
     left = max(0, int(seconds))
     if left < 60:
         return f"{left} s"
-    words = []
+    words: list[str] = []
     for size, unit in STEPS:
         count, left = divmod(left, size)
         if count or words:
@@ -101,7 +101,7 @@ def image_project(image: str) -> str:
 @register.filter
 def remarks_of(form: object, field: str) -> list[str]:
     """Return what the form remarks at one field."""
-    return getattr(form, "remarks", {}).get(field, [])
+    return list(getattr(form, "remarks", {}).get(field, []))
 
 
 @register.filter

@@ -85,7 +85,7 @@ def phases(record: Record) -> list[tuple[str, str]]:
 _PHASES: tuple[tuple[str, frozenset[str]], ...] = (
     ("Accepted", frozenset({"Accepted", "Queued"})),
     ("Scheduled", frozenset({"Scheduled"})),
-    ("Pulling the image", frozenset({"Pulling", "ErrImagePull", "BackOff", "ImagePullBackOff"})),
+    ("Pulling the image", frozenset({"Pulling", "Progress", "ErrImagePull", "BackOff", "ImagePullBackOff"})),
     ("Starting", frozenset({"Pulled", "Created", "Started"})),
     ("Answering", frozenset({"Ready", "Answering"})),
 )

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Awaitable, Callable
-from typing import Any, Concatenate, ParamSpec
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any, Concatenate, ParamSpec, cast
 from urllib.parse import quote
 
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
@@ -28,15 +29,15 @@ class PortalRequest(HttpRequest):
     htmx: HtmxDetails
 
 
-View = Callable[Concatenate[PortalRequest, P], Awaitable[HttpResponse]]
-ConnectedView = Callable[Concatenate[PortalRequest, Connection, P], Awaitable[HttpResponse]]
+View = Callable[Concatenate[PortalRequest, P], Coroutine[Any, Any, HttpResponseBase]]
+ConnectedView = Callable[Concatenate[PortalRequest, Connection, P], Awaitable[HttpResponseBase]]
 
 
 def connected(view: ConnectedView[P]) -> View[P]:
     """Hand the person's connection to a view; whoever has none is sent to sign in and back."""
 
     @functools.wraps(view)
-    async def guarded(request: PortalRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    async def guarded(request: PortalRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if request.person is None:
             return to_signin(request)
         try:
@@ -45,7 +46,7 @@ def connected(view: ConnectedView[P]) -> View[P]:
             return to_signin(request)
         return await view(request, connection, *args, **kwargs)
 
-    return guarded
+    return cast("View[P]", guarded)
 
 
 def to_signin(request: PortalRequest) -> HttpResponse:

@@ -144,8 +144,8 @@ def _form_context(form: LaunchForm, around: Surroundings) -> dict[str, Any]:
 def command_line(asked: LaunchRequest) -> str:
     """Return the same launch as a line for the platform's own command."""
     words = ["canfar", "create", asked.kind, asked.image, "--name", asked.name]
-    for option, value in (("--cpu", asked.cores), ("--memory", asked.ram), ("--gpu", asked.gpu)):
-        words += [option, str(value)] if value else []
+    for option, amount in (("--cpu", asked.cores), ("--memory", asked.ram), ("--gpu", asked.gpu)):
+        words += [option, str(amount)] if amount else []
     for name, value in asked.env.items():
         words += ["--env", f"{name}={value}"]
     if asked.replicas > 1:

@@ -6,6 +6,7 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 from urllib.parse import urlencode
 
 from django.http import QueryDict
@@ -134,7 +135,7 @@ def face(row: Row) -> tuple[object, ...]:
     )
 
 
-def trouble(reading: Reading[object]) -> tuple[str, str]:
+def trouble(reading: Reading[Any]) -> tuple[str, str]:
     """Return the reason why what is shown is not new, and what to do; two empty strings where it is."""
     if reading.error is not None:
         return str(reading.error), reading.error.advice

@@ -61,7 +61,7 @@ async def detail(request: PortalRequest, connection: Connection, slug: str) -> H
     version = listings.version(slug, row and listings.face(row), state, record.reason, reason)
     if request.htmx and request.headers.get(listings.VERSION_HEADER) == version:
         return HttpResponse(status=204)
-    context = {
+    context: dict[str, Any] = {
         "record": record,
         "row": row,
         "session": row or record,

@@ -56,10 +56,11 @@ async def welcome(request: PortalRequest) -> HttpResponse:
 
 @require_POST
 async def leave(request: PortalRequest) -> HttpResponse:
-    """Sign out: the browser's session ends and, unless another browser uses it, so does the kept credential."""
+    """Sign out: the browser's session ends and the kept credential goes, so that no other browser can use it either."""
     person = request.person
     await request.session.aflush()
     if person is not None:
+        await Credential.objects.adrop(person)
         connections.forget(person)
     response = redirect("signin:start")
     response.headers["Clear-Site-Data"] = '"cache", "storage"'

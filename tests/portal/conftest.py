@@ -18,7 +18,7 @@ Enter = Callable[..., Awaitable[AsyncClient]]
 
 @pytest.fixture
 def anonymous(transactional_db: None) -> AsyncClient:
-    return AsyncClient(headers={"host": "localhost"})
+    return AsyncClient()
 
 
 @pytest_asyncio.fixture
@@ -28,7 +28,7 @@ async def enter(transactional_db: None, connections_closed: None) -> Enter:
     async def entered(name: str, token: str) -> AsyncClient:
         person = await Person.objects.aenter(settings.PLATFORM_URL, name)
         await Credential.objects.akeep(person, token)
-        client = AsyncClient(headers={"host": "localhost"})
+        client = AsyncClient()
         await client.aforce_login(person, backend="django.contrib.auth.backends.ModelBackend")
         client.person = person
         return client
