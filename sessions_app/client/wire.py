@@ -147,7 +147,8 @@ def base_address(*, url: str | None = None, server: str | None = None, version: 
         raise TypeError("Give the platform's address as url=, or as server= and version=; one of the two.")
     address = (url if url is not None else f"{(server or '').rstrip('/')}/{version.strip('/')}") or ""
     parts = urlsplit(address)
-    if parts.scheme not in {"http", "https"} or not parts.hostname:
+    # Reading the port checks it.
+    if parts.scheme not in {"http", "https"} or not parts.hostname or parts.port == 0:
         raise ValueError("The platform's address must begin with http:// or https:// and name a host.")
     if parts.username is not None or parts.query or parts.fragment or not address.isascii():
         raise ValueError("The platform's address must hold neither user, query nor fragment, in plain ASCII.")

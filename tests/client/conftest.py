@@ -164,3 +164,48 @@ async def session(pool: AsyncPool) -> AsyncSession:
 def blocking(platform: Platform) -> Iterator[Session]:
     with Pool(url=platform.url, retries=eager()) as pool:
         yield Session(pool=pool, token="canary-token", timeout=5)
+
+
+class Threaded:
+    """A blocking session seen as one to be awaited, so that one test serves both."""
+
+    def __init__(self, session: Any) -> None:
+        self.blocking = session
+
+    def __getattr__(self, name: str) -> Any:
+        found = getattr(self.blocking, name)
+        if name == "outcomes":
+            return Threaded(found)
+
+        async def call(*args: Any, **kwargs: Any) -> Any:
+            return await asyncio.to_thread(found, *args, **kwargs)
+
+        return call
+
+
+Make = Callable[..., Any]
+
+
+@pytest.fixture(params=["awaited", "blocking"])
+async def make(request: pytest.FixtureRequest, platform: Platform) -> AsyncIterator[Make]:
+    """Make a session of either kind: options of its pool, and of itself."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        def build(*, concurrency: int = 32, url: str = "", retries: Retries | None = None, **options: Any) -> Any:
+            given = {"token": "canary-token", "timeout": 5, **options}
+            wiring = {"url": url or platform.url, "concurrency": concurrency, "retries": retries or eager()}
+            if request.param == "awaited":
+                pool = AsyncPool(**wiring)
+                stack.push_async_callback(pool.aclose)
+                return AsyncSession(pool=pool, **given)
+            blocking_pool = Pool(**wiring)
+            stack.callback(blocking_pool.close)
+            return Threaded(Session(pool=blocking_pool, **given))
+
+        yield build
+
+
+@pytest.fixture
+def either(make: Make) -> Any:
+    """One session of either kind."""
+    return make()
