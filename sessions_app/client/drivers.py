@@ -624,7 +624,9 @@ def _words(problem: BaseException) -> str:
     cause: BaseException | None = problem
     while cause is not None and len(causes) < 8:
         causes.append(cause)
-        cause = cause.__cause__
+        # httpcore raises its own from None, and the cause is left as the context.
+        is_httpcores = type(cause).__module__.startswith("httpcore")
+        cause = cause.__context__ if is_httpcores else cause.__cause__
     if any(isinstance(cause, ssl.SSLError | ssl.CertificateError) for cause in causes):
         return (
             "No secure connection to the platform could be made: its certificate or its TLS is not accepted."

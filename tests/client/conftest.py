@@ -191,7 +191,9 @@ async def make(request: pytest.FixtureRequest, platform: Platform) -> AsyncItera
     """Make a session of either kind: options of its pool, and of itself."""
     async with contextlib.AsyncExitStack() as stack:
 
-        def build(*, concurrency: int = 32, url: str = "", retries: Retries | None = None, **options: Any) -> Any:
+        def build(
+            *, concurrency: int = 32, url: str = "", retries: Retries | None = None, **options: Any
+        ) -> Any:
             given = {"token": "canary-token", "timeout": 5, **options}
             wiring = {"url": url or platform.url, "concurrency": concurrency, "retries": retries or eager()}
             if request.param == "awaited":

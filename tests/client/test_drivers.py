@@ -6,7 +6,6 @@ import asyncio
 import gzip
 import io
 import logging
-import os
 import random
 import socket
 import time
@@ -124,12 +123,6 @@ async def test_an_unknown_name_is_told(make: Make) -> None:
     assert not caught.value.sent
 
 
-async def test_a_platform_without_tls_is_told(make: Make, platform: Platform) -> None:
-    with pytest.raises(errors.PlatformUnreachableError, match="secure connection") as caught:
-        await make(url=platform.url.replace("http:", "https:")).fetch()
-    assert not caught.value.sent
-
-
 async def test_what_is_not_http_is_not_understood(either: Any, platform: Platform) -> None:
     platform.always(script=no_http)
     with pytest.raises(errors.NotUnderstoodError):
@@ -154,7 +147,9 @@ async def test_a_launch_without_an_answer_in_time_may_have_arrived(make: Make, p
     assert len(platform.asked) == 1
 
 
-async def test_waiting_for_a_free_place_does_not_count_against_the_timeout(make: Make, platform: Platform) -> None:
+async def test_waiting_for_a_free_place_does_not_count_against_the_timeout(
+    make: Make, platform: Platform
+) -> None:
     platform.always(b"{}", delay=0.25)
     session = make(concurrency=2, timeout=0.6)
     outcomes = await session.outcomes.info([f"a{number}" for number in range(10)])
@@ -269,7 +264,7 @@ async def test_the_registrys_secret_goes_with_launches_only(make: Make, platform
 
 async def test_compressed_answers_are_inflated(either: Any, platform: Platform) -> None:
     packed = gzip.compress(b'[{"id": "ab"}]')
-    platform.always(packed[:0] + packed, headers={"Content-Encoding": "gzip"})
+    platform.always(packed, headers={"Content-Encoding": "gzip"})
     assert await either.fetch() == [{"id": "ab"}]
     platform.always(gzip.compress(b"one ") + gzip.compress(b"two"), headers={"Content-Encoding": "gzip"})
     assert await either.logs("ab") == {"ab": "one two"}
@@ -294,7 +289,8 @@ async def test_a_damaged_or_unasked_encoding_is_not_understood(
 
 async def test_a_gzip_bomb_is_too_large_and_costs_little_memory(either: Any, platform: Platform) -> None:
     platform.always(bomb(200), headers={"Content-Encoding": "gzip"})
-    await either.whoami() if False else None
+    with open("/proc/self/clear_refs", "w") as peak:
+        peak.write("5")
     before = peak_memory()
     with pytest.raises(errors.TooLargeError):
         await either.fetch()
@@ -302,7 +298,7 @@ async def test_a_gzip_bomb_is_too_large_and_costs_little_memory(either: Any, pla
 
 
 def peak_memory() -> int:
-    with open(f"/proc/{os.getpid()}/status") as status:
+    with open("/proc/self/status") as status:
         return next(int(line.split()[1]) * 1024 for line in status if line.startswith("VmHWM"))
 
 
@@ -326,7 +322,9 @@ async def test_an_endless_error_is_cut_and_told(either: Any, platform: Platform)
         await either.fetch()
 
 
-@pytest.mark.parametrize("body", [b"[" * 200_000, b'{"a":' * 100_000, b"[" + b"{}," * 300_000 + b"1]", b"1" * 5000])
+@pytest.mark.parametrize(
+    "body", [b"[" * 200_000, b'{"a":' * 100_000, b"[" + b"{}," * 300_000 + b"1]", b"1" * 5000]
+)
 async def test_hostile_json_is_an_error_of_ours(either: Any, platform: Platform, body: bytes) -> None:
     platform.always(body, headers=JSON)
     with pytest.raises((errors.NotUnderstoodError, errors.TooLargeError)):
@@ -372,7 +370,9 @@ async def test_under_full_failure_retries_stay_within_their_budget(make: Make, p
     assert sum(outcome.attempts for outcome in outcomes) == len(platform.asked)
 
 
-async def test_a_platform_that_asks_for_time_is_given_it_or_left_alone(make: Make, platform: Platform) -> None:
+async def test_a_platform_that_asks_for_time_is_given_it_or_left_alone(
+    make: Make, platform: Platform
+) -> None:
     platform.in_turn(Reply(b"", 503, {"Retry-After": "1"}), Reply(b"[]"))
     begun = time.monotonic()
     await make(timeout=5).fetch()
@@ -386,10 +386,8 @@ async def test_a_platform_that_asks_for_time_is_given_it_or_left_alone(make: Mak
 
 async def test_a_stream_hands_over_a_log_in_pieces(pool: AsyncPool, platform: Platform) -> None:
     platform.always(gzip.compress(b"line\n" * 100_000), headers={"Content-Encoding": "gzip"})
-    sizes = []
     async with AsyncSession(pool=pool).stream_logs("ab") as chunks:
-        async for chunk in chunks:
-            sizes.append(len(chunk))
+        sizes = [len(chunk) async for chunk in chunks]
     assert sum(sizes) == 500_000
     assert max(sizes) <= 64 * 1024
     assert not chunks.truncated
@@ -402,7 +400,9 @@ async def test_a_stream_stops_at_its_cap_and_says_so(session: AsyncSession, plat
     assert chunks.truncated
 
 
-async def test_a_stream_that_is_exactly_as_long_as_its_cap_is_whole(session: AsyncSession, platform: Platform) -> None:
+async def test_a_stream_that_is_exactly_as_long_as_its_cap_is_whole(
+    session: AsyncSession, platform: Platform
+) -> None:
     platform.always(b"x" * 1000)
     async with session.stream_logs("ab", max_bytes=1000) as chunks:
         assert sum([len(chunk) async for chunk in chunks]) == 1000
@@ -445,11 +445,10 @@ async def test_a_stream_that_breaks_off_raises_and_frees_its_place(platform: Pla
 
 async def test_a_slow_reader_of_a_stream_is_not_called_slow_platform(platform: Platform) -> None:
     platform.always(b"x" * 300_000)
-    async with AsyncPool(url=platform.url) as pool:
-        async with AsyncSession(pool=pool, timeout=0.3).stream_logs("ab") as chunks:
-            await anext(chunks)
-            await asyncio.sleep(0.5)
-            assert [chunk async for chunk in chunks]
+    async with AsyncSession(url=platform.url, timeout=0.3) as session, session.stream_logs("ab") as chunks:
+        await anext(chunks)
+        await asyncio.sleep(0.5)
+        assert [chunk async for chunk in chunks]
 
 
 async def test_a_silent_stream_is_too_slow(platform: Platform) -> None:
@@ -466,11 +465,13 @@ async def test_500_calls_cancelled_at_random_moments_leave_the_pool_whole(platfo
     async with AsyncPool(url=platform.url, concurrency=5, retries=eager()) as pool:
         session = AsyncSession(pool=pool, timeout=5)
 
+        async def ask_on() -> None:
+            while True:
+                await (session.fetch() if random.random() < 0.7 else session.info(["a", "b", "c"]))
+
         async def cancelled(moment: float) -> None:
             with pytest.raises(TimeoutError):
-                async with asyncio.timeout(moment):
-                    while True:
-                        await (session.fetch() if random.random() < 0.7 else session.info(["a", "b", "c"]))
+                await asyncio.wait_for(ask_on(), moment)
 
         for _ in range(10):
             await asyncio.gather(*(cancelled(random.uniform(0, 0.1)) for _ in range(50)))
@@ -490,7 +491,9 @@ async def test_one_refresh_serves_all_who_wait(pool: AsyncPool, platform: Platfo
         return given[-1]
 
     platform.answer = lambda asked: (
-        Reply(b"[]") if asked.headers["authorization"] == "Bearer token-1" else Reply(b"Token has expired", 401)
+        Reply(b"[]")
+        if asked.headers["authorization"] == "Bearer token-1"
+        else Reply(b"Token has expired", 401)
     )
     session = AsyncSession(pool=pool, token=provide)
     assert await asyncio.gather(*(session.fetch() for _ in range(50))) == [[]] * 50
@@ -557,8 +560,9 @@ async def test_nothing_secret_is_logged_even_at_debug(
     session = make(registry=("ann", "canary-registry"))
     with caplog.at_level(logging.DEBUG):
         await session.create("n", "a/b", env={"KEY": "canary-value"})
-        platform.always(b"no: canary-token hgd7k2mq KEY=canary-value", 500)
+        platform.always(b"no: canary-token KEY=canary-value", 500)
         await session.create("n", "a/b", env={"KEY": "canary-value"})
+        platform.always(b"no: canary-token hgd7k2mq", 500)
         await session.info("hgd7k2mq")
     assert "canary" not in caplog.text
     assert "hgd7k2mq" not in caplog.text

@@ -12,7 +12,9 @@ INFO = Request("GET", "session", "hgd7k2mq")
 LAUNCH = Request("POST", "session", params=(("name", "n"), ("env", "KEY=canary-value")))
 
 
-def error(status: int, body: bytes | str = b"", request: Request = INFO, **headers: str) -> errors.PlatformError:
+def error(
+    status: int, body: bytes | str = b"", request: Request = INFO, **headers: str
+) -> errors.PlatformError:
     named = {name.replace("_", "-"): value for name, value in headers.items()}
     given = body.encode() if isinstance(body, str) else body
     return error_of(Answer(request, status, named, given, ("canary-token",)))
@@ -58,7 +60,9 @@ def test_the_platforms_reason_is_in_the_sentence() -> None:
 
 
 def test_a_page_is_reduced_to_its_words() -> None:
-    page = "<html><head><title>x</title></head><script>bad()</script><h1>502 &lt;b&gt;Bad&lt;/b&gt;</h1> Gateway"
+    page = (
+        "<html><head><title>x</title></head><script>bad()</script><h1>502 &lt;b&gt;Bad&lt;/b&gt;</h1> Gateway"
+    )
     assert error(502, page, content_type="text/html").detail == "502 Bad Gateway"
 
 
@@ -116,4 +120,9 @@ def test_many_failures_are_counted_and_the_first_is_told() -> None:
 def test_an_error_can_be_made_from_a_sentence_alone() -> None:
     found = errors.NotSignedInError("No credential is kept.")
     assert str(found) == "No credential is kept."
-    assert (found.status, found.sent, found.retry_after, found.advice) == (None, False, None, "Sign in again.")
+    assert (found.status, found.sent, found.retry_after, found.advice) == (
+        None,
+        False,
+        None,
+        "Sign in again.",
+    )

@@ -15,7 +15,9 @@ from sessions_app import client
 from sessions_app.client import AsyncSession, Session, errors, operations, values
 
 PURE = ["answers", "creation", "credentials", "quantities", "texts", "values", "wire"]
-PUBLIC = [name for name, value in vars(operations).items() if inspect.isgeneratorfunction(value) and name[0] != "_"]
+PUBLIC = [
+    name for name, value in vars(operations).items() if inspect.isgeneratorfunction(value) and name[0] != "_"
+]
 
 
 @pytest.fixture(autouse=True)
@@ -39,7 +41,9 @@ def names(session: Any) -> dict[str, Any]:
 async def run(example: doctest.Example, scope: dict[str, Any], capsys: pytest.CaptureFixture[str]) -> None:
     flags = ast.PyCF_ALLOW_TOP_LEVEL_AWAIT
     mode = "eval" if isinstance(ast.parse(example.source).body[0], ast.Expr) else "exec"
-    code = compile(example.source.strip() if mode == "eval" else example.source, "<example>", mode, flags=flags)
+    code = compile(
+        example.source.strip() if mode == "eval" else example.source, "<example>", mode, flags=flags
+    )
     result = eval(code, scope)
     if inspect.isawaitable(result):
         result = await result

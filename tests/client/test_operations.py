@@ -81,18 +81,14 @@ def test_create_sends_its_parameters_in_the_released_clients_order() -> None:
     )
     first, second = asked(operation)
     rest = "cores=1&ram=2&type=headless&gpus=1&cmd=echo&args=hi+there&env=FOO%3Da%3Db"
-    assert (
-        first == f"POST session?name=t1-1&image={IMAGE}&{rest}&env=REPLICA_ID%3D1&env=REPLICA_COUNT%3D2"
-    )
+    assert first == f"POST session?name=t1-1&image={IMAGE}&{rest}&env=REPLICA_ID%3D1&env=REPLICA_COUNT%3D2"
     assert "name=t1-2&" in second
     assert second.endswith("env=REPLICA_ID%3D2&env=REPLICA_COUNT%3D2")
 
 
 def test_one_replica_keeps_its_name_and_says_so_for_every_kind() -> None:
     [line] = asked(operations.create("n", "skaha/terminal:1.1.2", kind="carta"))
-    assert line == (
-        f"POST session?name=n&image={IMAGE}&type=carta&env=REPLICA_ID%3D1&env=REPLICA_COUNT%3D1"
-    )
+    assert line == (f"POST session?name=n&image={IMAGE}&type=carta&env=REPLICA_ID%3D1&env=REPLICA_COUNT%3D1")
 
 
 @pytest.mark.parametrize(
@@ -163,7 +159,7 @@ def test_empty_texts_are_sent_for_any_kind() -> None:
 
 @pytest.mark.parametrize("kind", ["Notebook", "nonsense", 7])
 def test_fetch_refuses_unknown_words(kind: Any) -> None:
-    with pytest.raises(InvalidArgumentError, match="kind|type"):
+    with pytest.raises(InvalidArgumentError, match=r"kind|type"):
         next(operations.fetch(kind=kind))
 
 
@@ -184,7 +180,9 @@ def test_what_is_no_id_never_becomes_a_request(session_id: str) -> None:
             next(part)
 
 
-@pytest.mark.parametrize("ids", [["ab", "cd", "ab"], ("ab", "cd", "ab"), (each for each in ["ab", "cd", "ab"])])
+@pytest.mark.parametrize(
+    "ids", [["ab", "cd", "ab"], ("ab", "cd", "ab"), (each for each in ["ab", "cd", "ab"])]
+)
 def test_who_is_named_twice_is_asked_for_once_and_answered_twice(ids: Any) -> None:
     operation = operations.info_outcomes(ids)
     batch = next(operation)
@@ -241,7 +239,9 @@ def test_destroy_with_takes_a_pattern_only_when_one_is_given() -> None:
         next(operations.destroy_with("", pattern="("))
 
 
-@pytest.mark.parametrize("address", ["javascript:alert(1)", "file:///etc/passwd", "", None, ["https://h"], "//h"])
+@pytest.mark.parametrize(
+    "address", ["javascript:alert(1)", "file:///etc/passwd", "", None, ["https://h"], "//h"]
+)
 def test_connect_opens_nothing_but_web_addresses(address: Any) -> None:
     operation = operations.connect(["ab"])
     next(operation)
@@ -257,7 +257,9 @@ def test_connect_asks_for_a_visit() -> None:
     assert next(operation) == Visit("https://h/s")
 
 
-@pytest.mark.parametrize("body", [b"", b"<html>hello</html>", b"{}", b'"x"', b"null", b"[1", b"[NaN]", b"\xff"])
+@pytest.mark.parametrize(
+    "body", [b"", b"<html>hello</html>", b"{}", b'"x"', b"null", b"[1", b"[NaN]", b"\xff"]
+)
 def test_a_list_that_is_none_is_not_understood(body: bytes) -> None:
     for operation in (operations.fetch(), operations.images(), operations.repositories()):
         with pytest.raises(NotUnderstoodError):

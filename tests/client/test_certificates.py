@@ -1,0 +1,89 @@
+"""TLS: what is not trusted is told, and a client's certificate may live in memory."""
+
+from __future__ import annotations
+
+import asyncio
+import datetime
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from cryptography import x509
+from cryptography.hazmat.primitives import hashes, serialization
+from cryptography.hazmat.primitives.asymmetric import ec
+
+from sessions_app.client import AsyncPool, AsyncSession, Pool, Session, errors
+from sessions_app.client.credentials import load_certificate
+
+
+def make_pem(password: bytes | None = None) -> bytes:
+    """Return a certificate that nobody vouches for, with its key."""
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "ann")])
+    now = datetime.datetime.now(datetime.UTC)
+    address = x509.SubjectAlternativeName([x509.IPAddress(ipaddress.ip_address("127.0.0.1"))])
+    until = now + datetime.timedelta(days=1)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number(), now, until)
+    certificate = builder.add_extension(address, critical=False)
+    locked = serialization.BestAvailableEncryption(password) if password else serialization.NoEncryption()
+    private = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, locked)
+    return certificate.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM) + private
+
+
+@pytest.fixture(scope="module")
+def pem() -> bytes:
+    return make_pem()
+
+
+@pytest.fixture
+async def untrusted(pem: bytes, tmp_path: Path) -> AsyncIterator[str]:
+    """A platform with that certificate."""
+    (tmp_path / "server.pem").write_bytes(pem)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "server.pem")
+
+    async def never(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        writer.close()
+
+    server = await asyncio.start_server(never, "127.0.0.1", 0, ssl=context)
+    async with server:
+        yield f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/skaha/v1"
+
+
+async def test_a_certificate_that_nobody_vouches_for_is_refused(untrusted: str) -> None:
+    async with AsyncPool(url=untrusted) as pool:
+        [lost] = await AsyncSession(pool=pool).outcomes.create("n", "a/b")
+    assert isinstance(lost.error, errors.PlatformUnreachableError)
+    assert "secure connection" in str(lost.error)
+    assert not lost.error.sent
+
+
+async def test_the_blocking_session_refuses_it_too(untrusted: str) -> None:
+    with Pool(url=untrusted) as pool:
+        [lost] = await asyncio.to_thread(Session(pool=pool).outcomes.create, "n", "a/b")
+    assert "secure connection" in str(lost.error)
+    assert not lost.error.sent
+
+
+def test_a_certificate_is_taken_from_memory_or_from_a_path(pem: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "client.pem"
+    path.write_bytes(pem)
+    for given in (pem, path, str(path)):
+        load_certificate(ssl.create_default_context(), given)
+
+
+def test_a_missing_certificate_is_a_missing_file(tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        Session(url="https://host/v1", certificate=tmp_path / "none.pem")
+
+
+def test_an_encrypted_key_is_refused_without_a_prompt() -> None:
+    with pytest.raises(ValueError, match="encrypted"):
+        load_certificate(ssl.create_default_context(), make_pem(b"password"))
+
+
+def test_token_and_certificate_together_are_warned_about(pem: bytes) -> None:
+    with pytest.warns(UserWarning, match="token"):
+        Session(url="https://host/v1", token="secret", certificate=pem)
