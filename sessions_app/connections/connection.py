@@ -13,6 +13,7 @@ from sessions_app import reasons
 from sessions_app.client import AsyncPool, AsyncSession, values
 from sessions_app.connections import links, tasks
 from sessions_app.connections.reading import Reading, SharedRead
+from sessions_app.connections.redaction import hidden
 from sessions_app.connections.rows import Listing, Row
 from sessions_app.models import Person, Record
 from sessions_app.signin import vault
@@ -140,10 +141,12 @@ class Connection:
         return values.Stats.parse(await self.session.stats())
 
     async def _read_events(self, record: Record) -> list[values.Event]:
-        [outcome] = await self.session.outcomes.events([self.id_of(record)])
+        secret = self.id_of(record)
+        [outcome] = await self.session.outcomes.events([secret])
         if outcome.error is not None:
             raise outcome.error
-        return values.parse_events(outcome.value or "")
+        # A platform names its pods after the id.
+        return values.parse_events(hidden(outcome.value or "", secret))
 
     def _explain_some(self) -> None:
         waiting = [

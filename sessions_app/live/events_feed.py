@@ -7,8 +7,8 @@ from datetime import datetime
 from typing import Any
 
 from sessions_app.client import values
+from sessions_app.connections.redaction import hidden
 from sessions_app.live.feeds import Connect, Feed, Source, State
-from sessions_app.live.lines import hidden
 from sessions_app.models import Record
 
 PAUSE_RUNNING = 5.0

@@ -22,8 +22,8 @@ from django.conf import settings
 from sessions_app import connections
 from sessions_app.client import errors, values
 from sessions_app.connections import Reading, Row
+from sessions_app.connections.redaction import hidden
 from sessions_app.live import spool
-from sessions_app.live.lines import hidden
 from sessions_app.live.rhythm import Rhythm
 from sessions_app.models import Person, Record
 

@@ -5,16 +5,12 @@ from __future__ import annotations
 import codecs
 from typing import Any
 
+from sessions_app.connections.redaction import hidden
+
 # A longer line is shown as several, so that one frame never holds more than a viewer may be sent.
 LONGEST = 16 * 1024
 # A provisional line is sent anew whenever it changes, so less of it is shown.
 LONGEST_PARTIAL = 4 * 1024
-HIDDEN = "[session id]"
-
-
-def hidden(text: str, secret: str) -> str:
-    """Return the text without the secret."""
-    return text.replace(secret, HIDDEN) if secret else text
 
 
 class Liner:

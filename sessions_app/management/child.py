@@ -19,8 +19,10 @@ STOP_GRACE = 5.0
 class LocalPlatform:
     """Starts the local platform, hears what it announces, and stops it; its sessions live on."""
 
-    def __init__(self, port: int, data: Path) -> None:
+    def __init__(self, port: int, data: Path, images: str | None = None) -> None:
         self.command = [sys.executable, "-m", "sessions_app.local", "--port", str(port), "--data", str(data)]
+        if images:
+            self.command += ["--images", images]
         # A group of its own: Ctrl-C reaches the portal alone, which then stops the platform in order.
         self._process = subprocess.Popen(  # noqa: S603
             self.command,

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 from sessions_app import access
 from sessions_app.client import errors
 from sessions_app.connections import Connection
+from sessions_app.connections.redaction import HIDDEN
 from sessions_app.models import Record
 from sessions_app.views.guards import PortalRequest, connected
 
@@ -56,7 +57,7 @@ async def _without(
     held = b""
     async with stack:
         async for chunk in chunks:
-            held = (held + chunk).replace(secret, b"[session id]")
+            held = (held + chunk).replace(secret, HIDDEN.encode())
             keep = len(secret) - 1
             yield held[:-keep]
             held = held[-keep:]

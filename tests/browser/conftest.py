@@ -18,6 +18,8 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 
 from tests.platforms import ROOT, wait_until_gone
 
+# Pulled once and shared with the tests of the local platform, which also pull into an empty folder.
+IMAGES = Path(os.environ.get("CANFARWEB_TEST_IMAGES", ROOT / "var" / "test-images"))
 SHOTS = Path(__file__).parent / "shots"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
@@ -41,6 +43,7 @@ class Portal:
         """Start it and read the three lines that it prints."""
         command = [sys.executable, "manage.py", "up", "--no-browser", "--data", str(self.data)]
         command += ["--port", str(self.port), "--platform-port", str(self.platform_port)]
+        command += ["--images", str(IMAGES)]
         environment = {name: value for name, value in os.environ.items() if not name.startswith("CANFARWEB_")}
         environment.pop("DJANGO_SETTINGS_MODULE", None)
         self.process = subprocess.Popen(
@@ -91,10 +94,6 @@ def _free_port() -> int:
 @pytest.fixture(scope="session")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Portal]:
     data = tmp_path_factory.mktemp("portal")
-    images = Path(os.environ.get("CANFARWEB_TEST_IMAGES", ROOT / "var" / "test-images"))
-    images.mkdir(parents=True, exist_ok=True)
-    (data / "platform").mkdir(mode=0o700)
-    (data / "platform" / "images").symlink_to(images)
     running = Portal(data)
     yield running
     destroy_everything(running)

@@ -86,7 +86,7 @@ def test_axe_finds_nothing_where_one_signs_in(open_context, portal):
 def test_the_first_load_is_small_and_all_ours(open_context, page):
     tab = open_context(viewport=SIZES["wide"]).new_page()
     answers = []
-    tab.on("response", answers.append)
+    tab.on("response", lambda answer: answers.append(answer))
     tab.goto("/")
     tab.wait_for_load_state("networkidle")
     sizes = {answer.url: answer.request.sizes()["responseBodySize"] for answer in answers}

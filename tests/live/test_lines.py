@@ -5,7 +5,8 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessions_app.live.lines import HIDDEN, LONGEST, Liner
+from sessions_app.connections.redaction import HIDDEN
+from sessions_app.live.lines import LONGEST, Liner
 
 SECRET = "k3xv9q2a"
 

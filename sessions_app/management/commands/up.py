@@ -31,6 +31,7 @@ class Command(BaseCommand):
             "--platform-port", type=int, default=8001, help="the local platform's port (8001)"
         )
         parser.add_argument("--data", help="the folder that holds everything (var, or CANFARWEB_DATA)")
+        parser.add_argument("--images", help="share pulled images with other data folders: the folder they are in")
         parser.add_argument("--platform", help="a Skaha server to speak to instead (or CANFARWEB_PLATFORM)")
         parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
 
@@ -38,7 +39,7 @@ class Command(BaseCommand):
         """Start both, and stop both on Ctrl-C; sessions keep running."""
         port = options["port"]
         _claim(port, "--port")
-        platform = None if not settings.PLATFORM_IS_LOCAL else self._start_platform()
+        platform = None if not settings.PLATFORM_IS_LOCAL else self._start_platform(options["images"])
         try:
             self._prepare(options["verbosity"])
             announced = platform.announcement() if platform else None
@@ -50,9 +51,9 @@ class Command(BaseCommand):
             if platform:
                 platform.stop()
 
-    def _start_platform(self) -> child.LocalPlatform:
+    def _start_platform(self, images: str | None) -> child.LocalPlatform:
         _claim(settings.PLATFORM_PORT, "--platform-port")
-        return child.LocalPlatform(settings.PLATFORM_PORT, Path(settings.DATA_DIR) / "platform")
+        return child.LocalPlatform(settings.PLATFORM_PORT, Path(settings.DATA_DIR) / "platform", images)
 
     def _prepare(self, verbosity: int) -> None:
         try:
