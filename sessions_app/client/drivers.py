@@ -36,6 +36,8 @@ from .wire import Batch, Operation, Outcome, Request, Visit, absolute
 
 T = TypeVar("T")
 Certificate = str | Path | bytes
+AsyncTransport = httpx.AsyncBaseTransport
+Transport = httpx.BaseTransport
 
 # At INFO these print whole addresses, and ours hold the variables of a session.
 for _name in ("httpx", "httpcore"):
@@ -61,13 +63,13 @@ class AsyncDriver:
         concurrency: int,
         retries: Retries,
         certificate: Certificate | None = None,
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: AsyncTransport | None = None,
     ) -> None:
         self._base, self._retries, self._injected = base, retries, transport
         self._places = asyncio.Semaphore(concurrency)
         self._concurrency = concurrency
         self._tls = tls_context(base, certificate)
-        self._door: httpx.AsyncBaseTransport | None = None
+        self._door: AsyncTransport | None = None
 
     async def run(self, operation: Operation[T], manner: Manner[AsyncTokens]) -> T:
         """Run an operation to its result."""
@@ -317,7 +319,7 @@ class Driver:
         concurrency: int,
         retries: Retries,
         certificate: Certificate | None = None,
-        transport: httpx.BaseTransport | None = None,
+        transport: Transport | None = None,
     ) -> None:
         self._base, self._retries, self._injected = base, retries, transport
         self._places = threading.BoundedSemaphore(concurrency)

@@ -21,9 +21,7 @@ from .running import Manner
 from .wire import LOG_LIMIT, Operation
 
 if TYPE_CHECKING:
-    import httpx
-
-    from .drivers import AsyncChunks, Chunks
+    from .drivers import AsyncChunks, AsyncTransport, Chunks, Transport
 
 P = ParamSpec("P")
 T = TypeVar("T")
@@ -132,7 +130,7 @@ class AsyncSession(_Async):
         concurrency: int = USUAL_CONCURRENCY,
         loglevel: int | str | None = None,
         errors: Literal["ignore", "raise"] = "ignore",
-        transport: httpx.AsyncBaseTransport | None = None,
+        transport: AsyncTransport | None = None,
         pool: AsyncPool | None = None,
     ) -> None:
         _set_level(loglevel)
@@ -242,7 +240,7 @@ class Session(_Blocking):
         concurrency: int = USUAL_CONCURRENCY,
         loglevel: int | str | None = None,
         errors: Literal["ignore", "raise"] = "ignore",
-        transport: httpx.BaseTransport | None = None,
+        transport: Transport | None = None,
         pool: Pool | None = None,
     ) -> None:
         _set_level(loglevel)
