@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime, timezone
 from typing import Protocol
 
 
@@ -21,6 +22,10 @@ class EventLike(Protocol):
     def reason(self) -> str: ...
     @property
     def message(self) -> str: ...
+    @property
+    def first(self) -> datetime | None: ...
+    @property
+    def last(self) -> datetime | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +83,15 @@ def sentence(state: str, events: Sequence[EventLike]) -> str:
         return ""
     if not events:
         return "The platform gives no reason." if state == "failed" else ""
-    # A finished session is explained by any of its events, a pending one by what happened last.
-    looked_at = list(reversed(events)) if state == "failed" else [events[-1]]
+    newest_first = sorted(events, key=_moment, reverse=True)
+    in_trouble = state == "failed" or newest_first[0].type == "Warning" or newest_first[0].reason == "BackOff"
+    # What is in trouble is explained by any of its events, what is on its way by the last one.
+    looked_at = newest_first if in_trouble else newest_first[:1]
     return _by_rule(state, looked_at) or _raw(looked_at)
+
+
+def _moment(event: EventLike) -> datetime:
+    return event.last or event.first or datetime.min.replace(tzinfo=timezone.utc)
 
 
 def _by_rule(state: str, events: Sequence[EventLike]) -> str:
