@@ -7,7 +7,6 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Any, NoReturn
 
 from .errors import (
@@ -43,7 +42,7 @@ class Answer:
     request: Request
     status: int
     headers: Mapping[str, str] = field(default_factory=dict)
-    body: bytes = b""
+    body: bytes = field(default=b"", repr=False)
     secrets: tuple[str, ...] = field(default=(), repr=False)
 
     @property
@@ -131,6 +130,9 @@ def retry_after(header: str) -> float | None:
     header = header.strip()
     if header.isascii() and header.isdigit():
         return min(float(header[:12]), LONGEST_RETRY_AFTER)
+    # Dates are rare, and what reads them is slow to import.
+    from email.utils import parsedate_to_datetime
+
     try:
         moment = parsedate_to_datetime(header)
         # A date without a zone is UTC: that is all HTTP knows.

@@ -5,7 +5,6 @@ A credential belongs to one person and travels on their requests only; a pool, w
 
 from __future__ import annotations
 
-import asyncio
 import base64
 import os
 import re
@@ -54,6 +53,9 @@ class AsyncTokens:
     """Hold one person's token; ask the provider anew when the platform refuses it, once for all waiting calls."""
 
     def __init__(self, source: str | AsyncProvider | None) -> None:
+        # A third of the package's import time, of which the blocking session has no use.
+        import asyncio
+
         self._provider = source if callable(source) else None
         self._token = None if callable(source) else checked_token(source)
         self._lock = asyncio.Lock()

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import logging
 import sys
-import webbrowser
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
@@ -75,6 +74,8 @@ def perform(effect: Report | Show | Visit, *, raising: bool = False) -> None:
         case Show(text):
             sys.stdout.write(text)
         case Visit(address):
+            import webbrowser
+
             webbrowser.open_new_tab(address)
         case Report():
             _report(effect, raising=raising)
