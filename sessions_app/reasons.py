@@ -83,14 +83,15 @@ def sentence(state: str, events: Sequence[EventLike]) -> str:
         return ""
     if not events:
         return "The platform gives no reason." if state == "failed" else ""
-    newest_first = sorted(events, key=_moment, reverse=True)
+    newest_first = sorted(events, key=moment, reverse=True)
     in_trouble = state == "failed" or newest_first[0].type == "Warning" or newest_first[0].reason == "BackOff"
     # What is in trouble is explained by any of its events, what is on its way by the last one.
     looked_at = newest_first if in_trouble else newest_first[:1]
     return _by_rule(state, looked_at) or _raw(looked_at)
 
 
-def _moment(event: EventLike) -> datetime:
+def moment(event: EventLike) -> datetime:
+    """Return when an event was last told; one without a time counts as the oldest."""
     return event.last or event.first or datetime.min.replace(tzinfo=timezone.utc)
 
 

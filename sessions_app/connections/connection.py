@@ -23,6 +23,9 @@ RESTLESS_FRESHNESS = 2.0
 STATS_FRESHNESS = 10.0
 CATALOGUE_FRESHNESS = 300.0
 EVENTS_FRESHNESS = 2.0
+# Seconds the platform has for one answer.
+LIST_DEADLINE = 10.0
+CONNECT_DEADLINE = 5.0
 # Event feeds and reasons kept at once for one person.
 MOST_EVENT_READS = 500
 MOST_REASONS_AT_ONCE = 8
@@ -111,7 +114,7 @@ class Connection:
 
         Raises ``PlatformError`` when the platform cannot say, ``BadLinkError`` when its address is not one we follow.
         """
-        [outcome] = await self.session.outcomes.info([self.id_of(record)])
+        [outcome] = await self.session.within(CONNECT_DEADLINE).outcomes.info([self.id_of(record)])
         if outcome.error is not None:
             raise outcome.error
         info = values.SessionInfo.parse(outcome.value)
@@ -132,21 +135,22 @@ class Connection:
         return RESTLESS_FRESHNESS if restless else settings.QUIET_FRESHNESS
 
     async def _read_rows(self) -> tuple[Row, ...]:
-        raw = await self.session.fetch()
+        raw = await self.session.within(LIST_DEADLINE).fetch()
         await self.listing.update(values.parse_sessions(raw))
         self._explain_some()
         return self.listing.rows()
 
     async def _read_stats(self) -> values.Stats:
-        return values.Stats.parse(await self.session.stats())
+        return values.Stats.parse(await self.session.within(LIST_DEADLINE).stats())
 
     async def _read_events(self, record: Record) -> list[values.Event]:
         secret = self.id_of(record)
-        [outcome] = await self.session.outcomes.events([secret])
+        [outcome] = await self.session.within(LIST_DEADLINE).outcomes.events([secret])
         if outcome.error is not None:
             raise outcome.error
-        # A platform names its pods after the id.
-        return values.parse_events(hidden(outcome.value or "", secret))
+        # A platform names its pods after the id, and tells events in any order.
+        events = values.parse_events(hidden(outcome.value or "", secret))
+        return sorted(events, key=reasons.moment)
 
     def _explain_some(self) -> None:
         waiting = [
