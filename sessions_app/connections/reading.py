@@ -22,6 +22,8 @@ RETRY_INTERVAL = 3.0
 # How long a page waits for an answer: shorter when there is an earlier one to show.
 PATIENCE_WITH_NEWS = 0.8
 PATIENCE_WITHOUT = 2.0
+# A platform that has been asked for longer than this is called slow, in seconds.
+SLOW_AFTER = 3.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,7 +66,7 @@ class SharedRead(Generic[T]):
         self._due = False
 
     async def get(self, *, patience: float | None = None) -> Reading[T]:
-        """Return a fresh answer, or after ``patience`` seconds the last good one, marked slow."""
+        """Return a fresh answer, or after ``patience`` seconds the last good one."""
         if self._task is None and self._wants_asking():
             self._task = tasks.start(self._run(), name=self._label)
         if self._task is None:
@@ -97,7 +99,9 @@ class SharedRead(Generic[T]):
         return PATIENCE_WITHOUT if self._value is None else PATIENCE_WITH_NEWS
 
     def _reading(self) -> Reading[T]:
-        return Reading(self._value, self._taken, self._error, slow=self._task is not None)
+        asking = self._task is not None
+        slow = asking and time.monotonic() - self._asked_at > SLOW_AFTER
+        return Reading(self._value, self._taken, self._error, slow)
 
     async def _run(self) -> None:
         self._asked_at, self._due = time.monotonic(), False

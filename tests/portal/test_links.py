@@ -1,0 +1,63 @@
+"""Where a connect link may lead."""
+
+import pytest
+
+from sessions_app.connections.links import BadLinkError, checked
+
+REAL = "https://ws-uv.canfar.net/skaha/v1"
+
+
+@pytest.fixture
+def real_platform(settings):
+    settings.PLATFORM_URL = REAL
+    settings.SESSION_HOSTS = ["sessions.example.org"]
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "https://workload-uv.canfar.net/session/notebook/abc/lab?token=abc",
+        "https://ws-uv.canfar.net/session/carta/abc/",
+        "https://sessions.example.org/session/carta/abc/",
+    ],
+)
+def test_an_address_of_the_platforms_own_domain_or_a_named_host_is_followed(real_platform, address):
+    assert checked(address) == address
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "",
+        None,
+        ["https://ws-uv.canfar.net/"],
+        "javascript:alert(1)",
+        "data:text/html,x",
+        "ftp://ws-uv.canfar.net/",
+        "http://ws-uv.canfar.net/session/",
+        "//ws-uv.canfar.net/",
+        "https://evil.example/",
+        "https://canfar.net.evil.example/",
+        "https://evilcanfar.net/",
+        "https://user@ws-uv.canfar.net/",
+        "https://ws-uv.canfar.net:8443/",
+        "https://ws-uv.canfar.net:99999/",
+        "https://ws-uv.canfar.net./",
+        "https://ws-uv.canfar.net%2eevil.example/",
+        "https://evil.example\\@ws-uv.canfar.net/",
+        "https://ws-uv.canfar.net/\tx",
+        "https://ẃs-uv.canfar.net/",
+        "https://ws-uv.canfar.net/" + "x" * 2048,
+    ],
+)
+def test_any_other_address_is_refused(real_platform, address):
+    with pytest.raises(BadLinkError):
+        checked(address)
+
+
+def test_the_local_platforms_sessions_are_on_its_own_port_only(settings):
+    settings.PLATFORM_URL = "http://localhost:8001/skaha/v1"
+    assert checked("http://s-abc.localhost:8001/session/notebook/x/lab")
+    for elsewhere in ("http://s-abc.localhost:9000/", "http://evil.example:8001/", "http://localhost.evil.example:8001/"):
+        with pytest.raises(BadLinkError):
+            checked(elsewhere)
