@@ -35,7 +35,7 @@ VANISH_TIME = 10.0
 # The two clocks may differ by this much when a launch is recognised by its start.
 CLOCK_SLACK = timedelta(minutes=5)
 # Operations opened before this process are nobody's work any more; younger ones are under way here.
-_BORN = datetime.now(UTC)
+BORN = datetime.now(UTC)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +110,7 @@ async def steps_of(operation: Operation) -> list[Step]:
 
 async def resume(connection: Connection) -> None:
     """Settle what an earlier process of the portal left open for this person."""
-    earlier = Step.objects.filter(operation__person=connection.person, operation__opened__lt=_BORN)
+    earlier = Step.objects.filter(operation__person=connection.person, operation__opened__lt=BORN)
     left = earlier.exclude(state__in=SETTLED)
     steps = [step async for step in left.select_related("operation", "record")]
     never_sent = [step for step in steps if step.state == StepState.MEANT]

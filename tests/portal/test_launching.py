@@ -129,8 +129,7 @@ class TestOnThePlatform:
         answer = await alice.post("/launch/check", launch_values(env="A=1", replicas="3"), headers=FRAGMENT)
         assert (
             "canfar create headless images.canfar.net/skaha/terminal:latest"
-            " --name fit --env A=1 --replicas 3 -- sleep 60"
-            in answer.text
+            " --name fit --env A=1 --replicas 3 -- sleep 60" in answer.text
         )
         assert not await Operation.objects.aexists()
 

@@ -58,6 +58,10 @@ def test_any_other_address_is_refused(real_platform, address):
 def test_the_local_platforms_sessions_are_on_its_own_port_only(settings):
     settings.PLATFORM_URL = "http://localhost:8001/skaha/v1"
     assert checked("http://s-abc.localhost:8001/session/notebook/x/lab")
-    for elsewhere in ("http://s-abc.localhost:9000/", "http://evil.example:8001/", "http://localhost.evil.example:8001/"):
+    for elsewhere in (
+        "http://s-abc.localhost:9000/",
+        "http://evil.example:8001/",
+        "http://localhost.evil.example:8001/",
+    ):
         with pytest.raises(BadLinkError):
             checked(elsewhere)

@@ -1,13 +1,13 @@
 """Why a session is pending or how it ended, from what the platform tells."""
 
-from datetime import datetime, timedelta, timezone
+from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from sessions_app.client.values import Event
 from sessions_app.reasons import sentence
 
-NOON = datetime(2026, 3, 1, 12, tzinfo=timezone.utc)
+NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
 
 
 def told(*events: tuple[str, str, str]) -> list[Event]:

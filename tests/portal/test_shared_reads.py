@@ -95,7 +95,9 @@ async def test_an_asker_who_leaves_takes_nothing_from_the_others(platform):
     assert platform.asked == 1
 
 
-async def test_a_slow_platform_shows_the_last_answer_and_is_called_slow_only_after_a_while(platform, monkeypatch):
+async def test_a_slow_platform_shows_the_last_answer_and_is_called_slow_only_after_a_while(
+    platform, monkeypatch
+):
     read = shared(platform, freshness=0)
     await read.get()
     platform.answering.clear()

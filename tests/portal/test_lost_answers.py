@@ -1,0 +1,148 @@
+"""Launches whose answer is lost on the way: looked for, settled, never sent twice."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from urllib.parse import urlsplit
+
+import httpx
+import pytest
+import pytest_asyncio
+
+from sessions_app import connections
+from sessions_app.connections import writes
+from sessions_app.models import Operation, Step
+from sessions_app.models.journal import StepState
+from tests.conftest import until
+from tests.portal.conftest import FRAGMENT, launch_values
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+class Wire:
+    """The way to the platform, which can swallow answers, refuse connections or be cut before a request arrives."""
+
+    def __init__(self, host: str, port: int) -> None:
+        self._target = (host, port)
+        self.fate = "through"
+        self.posts = 0
+
+    async def serve(self) -> asyncio.Server:
+        return await asyncio.start_server(self._carry, "127.0.0.1", 0)
+
+    async def _carry(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while head := await reader.readuntil(b"\r\n\r\n"):
+                await self._exchange(head, writer)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            writer.close()
+
+    async def _exchange(self, head: bytes, writer: asyncio.StreamWriter) -> None:
+        """Pass on one request without a body and its answer, on a connection of its own."""
+        is_post = head.startswith(b"POST")
+        self.posts += is_post
+        if is_post and self.fate == "cut before":
+            raise ConnectionResetError
+        upstream, sink = await asyncio.open_connection(*self._target)
+        sink.write(head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
+        answer = await upstream.read()
+        sink.close()
+        if is_post and self.fate == "lose":
+            raise ConnectionResetError
+        writer.write(answer)
+        await writer.drain()
+        raise ConnectionResetError  # One exchange to a connection keeps the lengths out of this.
+
+
+@pytest_asyncio.fixture
+async def wire(platform, settings, monkeypatch) -> AsyncIterator[Wire]:
+    monkeypatch.setattr(writes, "SEARCH_INTERVAL", 0.1)
+    monkeypatch.setattr(writes, "SEARCH_TIME", 1.5)
+    wire = Wire("127.0.0.1", urlsplit(platform.url).port)
+    server = await wire.serve()
+    settings.PLATFORM_URL = f"http://localhost:{server.sockets[0].getsockname()[1]}/skaha/v1"
+    yield wire
+    server.close()
+
+
+async def settled() -> Step | None:
+    step = await Step.objects.select_related("record").aget()
+    return step if step.state in {StepState.DONE, StepState.FAILED} else None
+
+
+def listed(platform) -> list[str]:
+    headers = {"Authorization": f"Bearer {platform.token}"}
+    rows = httpx.get(f"{platform.url}/session", headers=headers, trust_env=False).json()
+    return [row["name"] for row in rows]
+
+
+async def test_a_launch_whose_answer_was_lost_is_found_and_not_sent_again(wire, alice, platform):
+    await alice.get("/")
+    wire.fate = "lose"
+    asyncio.get_running_loop().call_later(0.3, lambda: setattr(wire, "fate", "through"))
+    await alice.post("/launch", launch_values(name="Lost-One"))
+    step = await until(settled, what="the launch to be settled")
+    assert (step.state, wire.posts) == (StepState.DONE, 1)
+    assert step.record is not None
+    assert "was found on the platform" in step.message
+    assert listed(platform) == ["lost-one"]
+
+
+async def test_an_older_session_of_the_same_name_is_not_taken_for_the_lost_one(wire, alice, platform):
+    first = await alice.post("/launch", launch_values(name="twin", key="first"))
+    await alice.get("/")
+    wire.fate = "cut before"
+    await alice.post("/launch", launch_values(name="twin", key="second"))
+    wire.fate = "through"
+
+    async def both_settled():
+        states = [step.state async for step in Step.objects.order_by("pk")]
+        return states if states[1:] and states[1] in {StepState.DONE, StepState.FAILED} else None
+
+    assert await until(both_settled) == [StepState.DONE, StepState.FAILED]
+    assert listed(platform) == ["twin"]
+    assert first.status_code == 302
+
+
+async def test_a_launch_that_never_arrived_says_so(wire, alice, platform):
+    wire.fate = "cut before"
+    answer = await alice.post("/launch", launch_values())
+    wire.fate = "through"
+    step = await until(settled, what="the launch to be settled")
+    assert step.state == StepState.FAILED
+    assert "never arrived" in step.message
+    assert listed(platform) == []
+    assert answer.status_code in {302, 422}
+
+
+async def test_while_it_is_looked_for_the_list_says_so(wire, alice, monkeypatch):
+    monkeypatch.setattr(writes, "SEARCH_TIME", 30)
+    monkeypatch.setattr("sessions_app.views.launch.PATIENCE", 0.2)
+    wire.fate = "cut before"
+    answer = await alice.post("/launch", launch_values(name="wanted"))
+    page = await alice.get("/", headers=FRAGMENT)
+    assert "The answer to the launch of “wanted” was lost" in page.text
+    assert "Checking" in (await alice.get(answer.url)).text
+    monkeypatch.setattr(writes, "SEARCH_TIME", 0)
+    await until(settled, what="the launch to be settled")
+
+
+async def test_what_a_killed_portal_left_open_is_settled_at_the_next_start(
+    wire, alice, platform, monkeypatch
+):
+    await alice.post("/launch", launch_values(name="before-the-kill"))
+    await alice.get("/")
+    await Step.objects.aupdate(state=StepState.SENT, record=None)
+    operation = await Operation.objects.aget()
+    await Step.objects.acreate(operation=operation, position=1, name="never-sent", state=StepState.MEANT)
+    connections.forget(alice.person)
+    monkeypatch.setattr(writes, "BORN", operation.opened.replace(year=operation.opened.year + 1))
+    await alice.get("/")
+
+    async def all_settled():
+        states = {step.name: step.state async for step in Step.objects.all()}
+        return states if not set(states.values()) - {StepState.DONE, StepState.FAILED} else None
+
+    assert await until(all_settled) == {"before-the-kill": StepState.DONE, "never-sent": StepState.FAILED}
+    assert listed(platform) == ["before-the-kill"]
