@@ -15,8 +15,9 @@ test-setup:
 	@$(PYTHON) .setup/setup.py $(VENV) requirements-dev.lock
 	@$(VENV)/bin/python .setup/browser.py
 
-test: test-setup check
-	@$(VENV)/bin/python -m pytest tests $(ARGS)
+test: check
+	@$(VENV)/bin/python -m pytest tests --ignore tests/browser -n auto --dist loadfile $(ARGS)
+	@$(VENV)/bin/python -m pytest tests/browser $(ARGS)
 
 check: test-setup
 	@$(VENV)/bin/ruff check .
@@ -25,4 +26,7 @@ check: test-setup
 	@$(VENV)/bin/python manage.py makemigrations --check --dry-run --verbosity 0
 
 help:
-	@sed -n '1p' Makefile | cut -c3-
+	@echo "make run    set up and run the portal on the local platform (ARGS for manage.py up)"
+	@echo "make test   set up and pass lint, types and every test"
+	@echo "make check  lint, types and migrations alone"
+	@echo "make setup  install what the portal needs"
