@@ -16,7 +16,7 @@ from sessions_app.models.record import fingerprint_of
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One listed session, as pages see it. RAM is in GB, times are aware datetimes in UTC."""
+    """One listed session, as pages see it. RAM is in GiB, as it is asked for; times are in UTC."""
 
     slug: str
     name: str
@@ -29,9 +29,9 @@ class Row:
     started: datetime | None
     expires: datetime | None
     requested_cores: float | None
-    requested_ram_gb: float | None
+    requested_ram_gib: float | None
     cores_in_use: float | None
-    ram_in_use_gb: float | None
+    ram_in_use_gib: float | None
     gpus: float | None
     fixed: bool
     connectable: bool
@@ -64,13 +64,18 @@ class Known:
             started=info.started,
             expires=info.expires,
             requested_cores=info.requested_cores,
-            requested_ram_gb=info.requested_ram_gb,
+            requested_ram_gib=info.requested_ram_gib or gibibytes(info.requested_ram_gb),
             cores_in_use=info.cores_in_use,
-            ram_in_use_gb=info.ram_in_use_gb,
+            ram_in_use_gib=gibibytes(info.ram_in_use_gb),
             gpus=info.gpus,
             fixed=info.fixed,
             connectable=info.state == "running" and bool(info.connect_url),
         )
+
+
+def gibibytes(gigabytes: float | None) -> float | None:
+    """Convert what the platform tells (10⁹ bytes) to the unit in which it is asked (2³⁰ bytes)."""
+    return None if gigabytes is None else gigabytes * 1e9 / 2**30
 
 
 class Listing:
@@ -83,8 +88,8 @@ class Listing:
 
     def rows(self) -> tuple[Row, ...]:
         """Return the listed sessions, newest first."""
-        rows = [known.row() for known in self._known.values()]
-        return tuple(sorted(rows, key=lambda row: (row.started or row.seen, row.slug), reverse=True))
+        rows = sorted((known.row() for known in self._known.values()), key=lambda row: row.name)
+        return tuple(sorted(rows, key=lambda row: row.started or row.seen, reverse=True))
 
     def known(self, slug: str) -> Known | None:
         """Return the listed session of that slug."""

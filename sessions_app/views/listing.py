@@ -128,9 +128,9 @@ def face(row: Row) -> tuple[object, ...]:
         row.started,
         row.expires,
         row.requested_cores,
-        row.requested_ram_gb,
+        row.requested_ram_gib,
         None if row.cores_in_use is None else round(row.cores_in_use, 1),
-        None if row.ram_in_use_gb is None else round(row.ram_in_use_gb, 1),
+        None if row.ram_in_use_gib is None else round(row.ram_in_use_gib, 1),
         row.connectable,
     )
 
