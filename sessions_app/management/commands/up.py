@@ -5,7 +5,9 @@ from __future__ import annotations
 import os
 import socket
 import sys
+import threading
 import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -43,10 +45,10 @@ class Command(BaseCommand):
         try:
             self._prepare(options["verbosity"])
             announced = platform.announcement() if platform else None
-            self._print_links(port, announced, open_browser=not options["no_browser"])
+            link = self._link(port, announced)
             if platform:
                 platform.watch(self.stderr.write)
-            serve(port)
+            serve(port, lambda: self._announce(link, announced, open_browser=not options["no_browser"]))
         finally:
             if platform:
                 platform.stop()
@@ -64,18 +66,21 @@ class Command(BaseCommand):
                 f"The data folder {settings.DATA_DIR} cannot be written: {error.strerror}."
             ) from error
 
-    def _print_links(self, port: int, announced: dict[str, str] | None, *, open_browser: bool) -> None:
+    def _link(self, port: int, announced: dict[str, str] | None) -> str:
         portal = f"http://{settings.PORTAL_HOST}:{port}"
-        link = f"{portal}/signin"
-        if announced is not None:
-            link = f"{portal}/welcome?key={welcome_key(announced['user'], announced['token'])}"
+        if announced is None:
+            return f"{portal}/signin"
+        return f"{portal}/welcome?key={welcome_key(announced['user'], announced['token'])}"
+
+    def _announce(self, link: str, announced: dict[str, str] | None, *, open_browser: bool) -> None:
+        """Print the lines that people copy; called once the portal listens, so that the link works at once."""
         self.stdout.write(f"Portal: {link}")
         if announced is not None:
             self.stdout.write(f"export CANFAR_URL={announced['url']}")
             self.stdout.write(f"export CANFAR_TOKEN={announced['token']}")
         self.stdout.flush()
         if open_browser and _has_display():
-            webbrowser.open(link)
+            threading.Thread(target=webbrowser.open, args=[link], daemon=True).start()
 
 
 def welcome_key(name: str, token: str) -> str:
@@ -89,19 +94,17 @@ def welcome_key(name: str, token: str) -> str:
     return WelcomeKey.objects.make(async_to_sync(kept)())
 
 
-def serve(port: int) -> None:
-    """Serve the portal with daphne until it is told to stop."""
+def serve(port: int, ready: Callable[[], None]) -> None:
+    """Serve the portal with daphne until it is told to stop; call ``ready`` once it listens."""
     from daphne.server import Server
 
     from canfarweb.asgi import application
 
-    endpoints = [f"tcp:port={port}:interface=127.0.0.1"]
-    if socket.has_ipv6:
-        endpoints.append(f"tcp6:port={port}:interface=\\:\\:1")
     Server(
         application,
-        endpoints=endpoints[:1],
+        endpoints=[f"tcp:port={port}:interface=127.0.0.1"],
         server_name="canfarweb",
+        ready_callable=ready,
         websocket_timeout=43200,
         application_close_timeout=5,
     ).run()
