@@ -37,6 +37,13 @@ POLLS = 4
 HEADER = ("", "at once", "p50 ms", "p95 ms", "req/s", "CPU ms", "x p50", "x CPU")
 HEADER += ("client %", "platf. %", "lists", "bytes", "requests")
 
+LEGEND = """
+  p50, p95    from sending to the last byte; x p50, x CPU: as many times the reference's
+  CPU ms      of the portal's process, user and system, for each request
+  client %    what asking cost us, and platf. % the platform, of one core
+  lists       how often the portal read the list upstream meanwhile, as its pages tell (medians, like all figures)
+  204 after…  one open tab while nothing happens: each poll finds the list too old and reads it anew"""
+
 Results = dict[tuple[str, int], list[Figures]]
 
 
@@ -128,6 +135,7 @@ def _print_table(results: dict[tuple[str, int], Figures]) -> None:
             for column, (cell, width) in enumerate(zip(line, widths, strict=True))
         )
         print("  ".join([first, *rest]))
+    print(LEGEND)
 
 
 def _place(title: str, at_once: int) -> tuple[int, int]:
