@@ -27,6 +27,8 @@ SECRET_KEY = KEYS.secret_key
 PLATFORM_PORT = int(env.number("CANFARWEB_PLATFORM_PORT", 8001, low=1, high=65535))
 PLATFORM_IS_LOCAL = not env.text("CANFARWEB_PLATFORM")
 PLATFORM_URL = env.http_url("CANFARWEB_PLATFORM") or f"http://localhost:{PLATFORM_PORT}/skaha/v1"
+# Which platform a person or a record belongs to. The local one is itself wherever its port is.
+PLATFORM_KEY = "local:" if PLATFORM_IS_LOCAL else PLATFORM_URL
 PLATFORM_NAME = env.text("CANFARWEB_PLATFORM_NAME") or (
     "Local platform" if PLATFORM_IS_LOCAL else urlsplit(PLATFORM_URL).hostname or PLATFORM_URL
 )

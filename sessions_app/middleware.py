@@ -142,7 +142,9 @@ def know_the_person(get_response: GetResponse) -> GetResponse:
 
     async def middleware(request: HttpRequest) -> HttpResponse:
         pk = request.session.get(SESSION_KEY)
-        request.person = await Person.objects.filter(pk=pk).afirst() if pk else None  # type: ignore[attr-defined]
+        # Whoever signed in on another platform is nobody here: their credential is not for this one.
+        here = Person.objects.filter(pk=pk or 0, platform=settings.PLATFORM_KEY)
+        request.person = await here.afirst() if pk is not None else None  # type: ignore[attr-defined]
         return await get_response(request)
 
     return middleware

@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime, timezone
+from datetime import UTC, datetime
 from typing import Protocol
 
 
@@ -92,7 +92,7 @@ def sentence(state: str, events: Sequence[EventLike]) -> str:
 
 def moment(event: EventLike) -> datetime:
     """Return when an event was last told; one without a time counts as the oldest."""
-    return event.last or event.first or datetime.min.replace(tzinfo=timezone.utc)
+    return event.last or event.first or datetime.min.replace(tzinfo=UTC)
 
 
 def _by_rule(state: str, events: Sequence[EventLike]) -> str:

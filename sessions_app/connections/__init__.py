@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from django.conf import settings
 
-from sessions_app.client import AsyncPool, AsyncSession, errors
+from sessions_app.client import AsyncPool, AsyncSession, errors, values
 from sessions_app.connections import tasks, writes
 from sessions_app.connections.connection import Connection
 from sessions_app.connections.links import BadLinkError
@@ -70,6 +70,8 @@ def _registry() -> _Registry:
 
 async def connection_for(person: Person) -> Connection:
     """Return this person's connection; raises ``NotSignedInError`` when no credential of theirs is kept."""
+    if person.platform != settings.PLATFORM_KEY:
+        raise errors.NotSignedInError("You signed in on another platform than this portal speaks to now.")
     registry = _registry()
     connection = registry.find(person)
     if connection is not None:
@@ -97,8 +99,8 @@ async def identify(token: str) -> str:
     session = AsyncSession(pool=_registry().pool, token=token)
     name = await session.whoami()
     if not name:
-        listed = await session.fetch()
-        name = next((str(row["userid"]) for row in listed if row.get("userid")), None)
+        listed = values.parse_sessions(await session.fetch())
+        name = next((info.user for info in listed if info.user), None)
     if not name:
         raise errors.NotUnderstoodError("The platform accepted the token but does not say whose it is.")
     return name

@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
+from datetime import UTC, datetime
 from typing import Any
 
 from django.conf import settings
 
 from sessions_app import reasons
-from sessions_app.client import AsyncPool, AsyncSession, values
+from sessions_app.client import AsyncPool, AsyncSession, errors, values
 from sessions_app.connections import links, tasks
 from sessions_app.connections.reading import Reading, SharedRead
 from sessions_app.connections.redaction import hidden
@@ -54,6 +55,8 @@ class Connection:
         self.searching: dict[int, str] = {}
         self._events: OrderedDict[str, SharedRead[list[values.Event]]] = OrderedDict()
         self._explaining: set[str] = set()
+        self._explained: dict[str, int] = {}
+        self._turn = 0
 
     async def rows(self, *, patience: float | None = None) -> Reading[tuple[Row, ...]]:
         """Return the person's sessions, newest first."""
@@ -94,16 +97,23 @@ class Connection:
     async def refresh_events(self, record: Record) -> None:
         """Bring the record's events and reason up to date, as far as the platform still tells them."""
         reading = await self.events(record)
-        if not reading.value:
+        # What was queued, or is over for an hour, has no events and says so with a 404.
+        events = [] if isinstance(reading.error, errors.NotFoundError) else reading.value
+        if events is None:
             return
         # The list holds its own copy of the record, which is the one whose reason the rows show.
         known = self.listing.known(record.slug)
-        told = [_event_row(event) for event in reading.value][-MOST_EVENTS_KEPT:]
         for each in {id(each): each for each in (record, known.record if known else record)}.values():
-            reason = reasons.sentence(each.state, reading.value)
-            if (each.reason, each.events) != (reason, told):
-                each.reason, each.events = reason, told
-                await each.asave(update_fields=["reason", "events"])
+            await self._tell(each, events)
+
+    async def _tell(self, record: Record, events: list[values.Event]) -> None:
+        """Keep the events and what they explain; what the platform forgot stays as it was kept."""
+        told = [_event_row(event) for event in events][-MOST_EVENTS_KEPT:] or record.events
+        reason = reasons.sentence(record.state, events) if events or not record.reason else record.reason
+        if (record.reason, record.events) != (reason, told):
+            record.reason, record.events = reason, told
+            self.listing.touch()
+            await record.asave(update_fields=["reason", "events"])
 
     def stream_log(self, record: Record, max_bytes: int) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
         """Open the session's whole log, up to ``max_bytes``, in pieces as they arrive."""
@@ -128,15 +138,23 @@ class Connection:
 
     def id_of(self, record: Record) -> str:
         """Return the secret id; it must not leave this package but towards the platform."""
-        return vault.unseal(self.person.owner_key, record.id_sealed)
+        try:
+            return vault.unseal(self.person.owner_key, record.id_sealed)
+        except vault.VaultError as error:
+            raise errors.PlatformError(
+                "The portal can no longer open what it kept of this session.",
+                advice="It can again as soon as the platform lists the session.",
+            ) from error
 
     def _list_freshness(self) -> float:
-        restless = any(row.in_transition for row in self.listing.rows())
-        return RESTLESS_FRESHNESS if restless else settings.QUIET_FRESHNESS
+        return RESTLESS_FRESHNESS if self.listing.restless else settings.QUIET_FRESHNESS
 
     async def _read_rows(self) -> tuple[Row, ...]:
-        raw = await self.session.within(LIST_DEADLINE).fetch()
-        await self.listing.update(values.parse_sessions(raw))
+        began = datetime.now(UTC)
+        found = values.parse_sessions(await self.session.within(LIST_DEADLINE).fetch())
+        if found.not_understood and not found:
+            raise errors.NotUnderstoodError("The platform answered with a list that makes no sense.")
+        await self.listing.update(found, began, not_understood=len(found.not_understood))
         self._explain_some()
         return self.listing.rows()
 
@@ -153,15 +171,17 @@ class Connection:
         return sorted(events, key=reasons.moment)
 
     def _explain_some(self) -> None:
-        waiting = [
-            known for known in self.listing.needing_reason() if known.record.slug not in self._explaining
-        ]
-        for known in waiting[:MOST_REASONS_AT_ONCE]:
-            self._explaining.add(known.record.slug)
-            if known.info.state == "failed" and known.record.slug in self._events:
-                self._events[
-                    known.record.slug
-                ].expire()  # What was read before the end does not tell the end.
+        needing = self.listing.needing_reason()
+        self._explained = {each.record.slug: self._explained.get(each.record.slug, 0) for each in needing}
+        idle = [each for each in needing if each.record.slug not in self._explaining]
+        # Failed ones first, then whoever was explained longest ago, so that many waiting ones take turns.
+        idle.sort(key=lambda each: (each.info.state != "failed", self._explained[each.record.slug]))
+        for known in idle[:MOST_REASONS_AT_ONCE]:
+            slug, self._turn = known.record.slug, self._turn + 1
+            self._explaining.add(slug)
+            self._explained[slug] = self._turn
+            if known.info.state == "failed" and slug in self._events:
+                self._events[slug].expire()  # What was read before the end does not tell the end.
             tasks.start(self._explain(known.record), name="explain")
 
     async def _explain(self, record: Record) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from asgiref.sync import sync_to_async
@@ -12,6 +12,9 @@ from django.db import transaction
 from sessions_app.client.values import SessionInfo
 from sessions_app.models import Person, Record
 from sessions_app.models.record import fingerprint_of
+
+# A session may be missing from the list for an instant after its launch was answered (skaha-contract.md, 4.6).
+APPEARING = timedelta(seconds=5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,30 +87,50 @@ class Listing:
     def __init__(self, person: Person) -> None:
         self._person = person
         self._known: dict[str, Known] = {}
+        self._rows: tuple[Row, ...] | None = None
         self._loaded = False
+        # Records of launches that no list has shown yet.
+        self._awaited: set[int] = set()
+        self.restless = False
+        # How many listed sessions could not be understood, and are not shown.
+        self.not_understood = 0
 
     def rows(self) -> tuple[Row, ...]:
         """Return the listed sessions, newest first."""
-        rows = sorted((known.row() for known in self._known.values()), key=lambda row: row.name)
-        return tuple(sorted(rows, key=lambda row: row.started or row.seen, reverse=True))
+        if self._rows is None:
+            rows = sorted((known.row() for known in self._known.values()), key=lambda row: row.name)
+            self._rows = tuple(sorted(rows, key=lambda row: row.started or row.seen, reverse=True))
+            self.restless = bool(self._awaited) or any(row.in_transition for row in self._rows)
+        return self._rows
+
+    def touch(self) -> None:
+        """Make the next look see what was changed in a record."""
+        self._rows = None
+
+    def expect(self, record: Record) -> None:
+        """Wait for a launched session to be listed; that it is not listed yet does not make it gone."""
+        self._awaited.add(record.pk)
+        self.restless = True
 
     def known(self, slug: str) -> Known | None:
         """Return the listed session of that slug."""
         return next((known for known in self._known.values() if known.record.slug == slug), None)
 
     def needing_reason(self) -> list[Known]:
-        """Return the sessions whose state asks for a word of explanation."""
-        return [known for known in self._known.values() if _wants_reason(known)]
+        """Return the sessions whose state asks for a word of explanation, failed ones first."""
+        needing = [known for known in self._known.values() if _wants_reason(known)]
+        return sorted(needing, key=lambda known: known.info.state != "failed")
 
-    async def update(self, infos: list[SessionInfo]) -> None:
-        """Take in a new list: records appear, change state and are marked gone with it."""
-        changes = self._compare({info.id: info for info in infos})
-        if changes or not self._loaded:
-            await sync_to_async(self._store)(infos)
+    async def update(self, infos: list[SessionInfo], began: datetime, *, not_understood: int = 0) -> None:
+        """Take in a list that was asked for at ``began``: records appear, change state and are marked gone with it."""
+        self.not_understood = not_understood
+        if self._awaited or not self._loaded or self._compare({info.id: info for info in infos}):
+            await sync_to_async(self._store)(infos, began)
             self._loaded = True
         else:
             for info in infos:
                 self._known[info.id].info = info
+        self._rows = None
 
     def _compare(self, infos: dict[str, SessionInfo]) -> bool:
         if infos.keys() != self._known.keys():
@@ -115,42 +138,61 @@ class Listing:
         return any(_differs(self._known[session_id].record, info) for session_id, info in infos.items())
 
     @transaction.atomic
-    def _store(self, infos: list[SessionInfo]) -> None:
+    def _store(self, infos: list[SessionInfo], began: datetime) -> None:
         now = datetime.now(UTC)
         records = self._records([info.id for info in infos])
-        fresh, changed = [], []
+        changed = []
         for info in infos:
-            record = records.get(info.id)
-            if record is None:
-                record = records[info.id] = Record.objects.draft(self._person, info.id)
-                fresh.append(record)
-                take_in(record, info, now)
-            elif _differs(record, info):
+            record = records[info.id]
+            if _differs(record, info) or not record.states:
                 changed.append(record)
                 take_in(record, info, now)
-        Record.objects.bulk_create(fresh)
-        Record.objects.bulk_update(changed, [*_FIELDS, "states", "reason", "gone"], batch_size=200)
-        self._mark_gone({record.pk for record in records.values()}, now)
+        Record.objects.bulk_update(
+            changed, [*_FIELDS, "states", "reason", "gone", "id_sealed"], batch_size=200
+        )
+        listed = {record.pk for record in records.values()}
+        self._awaited -= listed
+        # A row that could not be read may be any of those that seem to be missing.
+        if not self.not_understood:
+            self._mark_gone(listed, began)
         self._known = {info.id: Known(records[info.id], info) for info in infos}
 
     def _records(self, ids: list[str]) -> dict[str, Record]:
-        """Return the known records of these sessions; those in memory first, one query for the rest."""
+        """Return the record of each session: from memory, from the database, or new."""
         found = {
             session_id: self._known[session_id].record for session_id in ids if session_id in self._known
         }
         wanted = {fingerprint_of(self._person, each): each for each in ids if each not in found}
+        found |= self._stored(wanted)
+        missing = [session_id for session_id in wanted.values() if session_id not in found]
+        if missing:
+            drafts = [Record.objects.draft(self._person, session_id) for session_id in missing]
+            # A launch that just answered may have written the same record in between.
+            Record.objects.bulk_create(drafts, ignore_conflicts=True, batch_size=200)
+            found |= self._stored({fingerprint_of(self._person, each): each for each in missing})
+        return found
+
+    def _stored(self, wanted: dict[str, str]) -> dict[str, Record]:
+        found = {}
         fingerprints = list(wanted)
         for start in range(0, len(fingerprints), 500):
             part = fingerprints[start : start + 500]
             for record in Record.objects.filter(owner=self._person, id_fingerprint__in=part):
-                found[wanted[record.id_fingerprint]] = record
+                session_id = wanted[record.id_fingerprint]
+                record.keep_openable(self._person, session_id)
+                found[session_id] = record
         return found
 
-    def _mark_gone(self, listed: set[int], now: datetime) -> None:
-        still_open = Record.objects.filter(owner=self._person, gone=None).values_list("pk", flat=True)
-        gone = [pk for pk in still_open if pk not in listed]
+    def _mark_gone(self, listed: set[int], began: datetime) -> None:
+        """Mark what is listed no more; what was launched after the list was asked for could not be in it."""
+        before = began - APPEARING
+        rows = Record.objects.filter(owner=self._person, gone=None, seen__lt=before).values_list(
+            "pk", flat=True
+        )
+        gone = [pk for pk in rows if pk not in listed]
         for start in range(0, len(gone), 500):
-            Record.objects.filter(pk__in=gone[start : start + 500]).update(gone=now)
+            Record.objects.filter(pk__in=gone[start : start + 500]).update(gone=began)
+        self._awaited -= set(gone)
 
 
 _FIELDS = ("name", "kind", "image", "state", "started", "expires")

@@ -34,8 +34,8 @@ SEARCH_INTERVAL = 2.0
 VANISH_TIME = 10.0
 # The two clocks may differ by this much when a launch is recognised by its start.
 CLOCK_SLACK = timedelta(minutes=5)
-# Operations opened before this process are nobody's work any more; younger ones are under way here.
-BORN = datetime.now(UTC)
+# The operations that a task of this process works on.
+_under_way: set[int] = set()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +62,8 @@ class LaunchRequest:
 
     def as_json(self) -> dict[str, Any]:
         """Return what the journal keeps."""
-        return {slot: getattr(self, slot) for slot in self.__slots__}
+        # Values of variables may be secrets, so their names alone are written down.
+        return {slot: getattr(self, slot) for slot in self.__slots__} | {"env": sorted(self.env)}
 
 
 async def launch(connection: Connection, request: LaunchRequest, form_key: str) -> Operation:
@@ -71,7 +72,7 @@ async def launch(connection: Connection, request: LaunchRequest, form_key: str) 
     operation, is_new = await _open(connection, Verb.LAUNCH, form_key, request.as_json(), steps)
     if is_new:
         work = _run_launch(connection, operation, request)
-        tasks.start(_carry_through(operation, work), name="launch")
+        tasks.start(_carry_through(connection, operation, work), name="launch")
     return operation
 
 
@@ -80,7 +81,7 @@ async def renew(connection: Connection, records: Sequence[Record], form_key: str
     operation, is_new = await _open(connection, Verb.RENEW, form_key, {}, _steps_of(records))
     if is_new:
         work = _run_renew(connection, operation, records)
-        tasks.start(_carry_through(operation, work), name="renew")
+        tasks.start(_carry_through(connection, operation, work), name="renew")
     return operation
 
 
@@ -89,7 +90,7 @@ async def destroy(connection: Connection, records: Sequence[Record], form_key: s
     operation, is_new = await _open(connection, Verb.DESTROY, form_key, {}, _steps_of(records))
     if is_new:
         work = _run_destroy(connection, operation, records)
-        tasks.start(_carry_through(operation, work), name="destroy")
+        tasks.start(_carry_through(connection, operation, work), name="destroy")
     return operation
 
 
@@ -105,13 +106,13 @@ async def wait(operation: Operation, patience: float) -> list[Step]:
 
 async def steps_of(operation: Operation) -> list[Step]:
     """Return the operation's steps with their records, in order."""
-    return [step async for step in operation.steps.select_related("record")]
+    return [step async for step in operation.steps.select_related("record", "operation")]
 
 
 async def resume(connection: Connection) -> None:
-    """Settle what an earlier process of the portal left open for this person."""
-    earlier = Step.objects.filter(operation__person=connection.person, operation__opened__lt=BORN)
-    left = earlier.exclude(state__in=SETTLED)
+    """Settle what nobody works on any more: an earlier process was killed, or a search lost its credential."""
+    mine = Step.objects.filter(operation__person=connection.person).exclude(operation__in=_under_way)
+    left = mine.exclude(state__in=SETTLED)
     steps = [step async for step in left.select_related("operation", "record")]
     never_sent = [step for step in steps if step.state == StepState.MEANT]
     for step in never_sent:
@@ -127,7 +128,7 @@ async def resume(connection: Connection) -> None:
             "The portal stopped while this was under way. See its state and try again.",
         )
     if launches:
-        tasks.start(_search(connection, launches), name="search")
+        tasks.start(_search_under_way(connection, launches), name="search")
 
 
 async def _open(
@@ -145,20 +146,41 @@ def _steps_of(records: Sequence[Record]) -> list[Step]:
     return [Step(position=place, name=record.name, record=record) for place, record in enumerate(records)]
 
 
-async def _carry_through(operation: Operation, work: Coroutine[Any, Any, None]) -> None:
-    """Run the work; should it fail as a whole, say so at every step that is still open."""
+async def _carry_through(
+    connection: Connection, operation: Operation, work: Coroutine[Any, Any, None]
+) -> None:
+    """Run the work; should it break off, settle every step that is still open by what can be known."""
+    _under_way.add(operation.pk)
     try:
         await work
     except (ValueError, errors.PlatformError) as error:
-        message = said(error)
+        await _settle_open(operation, said(error))
     except Exception:
         logger.exception("Operation %s broke off.", operation.slug)
-        message = "The portal made a mistake here. See the session's state before you try again."
-    else:
-        return
+        if operation.verb == Verb.LAUNCH:
+            await _search(
+                connection, [step for step in await steps_of(operation) if step.state not in SETTLED]
+            )
+        await _settle_open(
+            operation, "The portal made a mistake here. See the session's state before you try again."
+        )
+    finally:
+        _under_way.discard(operation.pk)
+
+
+async def _settle_open(operation: Operation, message: str) -> None:
     for step in await steps_of(operation):
         if step.state not in SETTLED:
             await _settle(step, StepState.FAILED, message)
+
+
+async def _search_under_way(connection: Connection, steps: list[Step]) -> None:
+    operations = {step.operation_id for step in steps}
+    _under_way.update(operations)
+    try:
+        await _search(connection, steps)
+    finally:
+        _under_way.difference_update(operations)
 
 
 async def _mark_sent(operation: Operation) -> list[Step]:
@@ -199,6 +221,7 @@ async def _settle_launch(
 ) -> None:
     if outcome.error is None:
         step.record = await _record_of(connection, str(outcome.value), step.name, request)
+        connection.listing.expect(step.record)
         await _settle(step, StepState.DONE, "Launched.")
     elif may_have_arrived(outcome.error):
         await _settle(step, StepState.UNSURE, "The answer was lost. Looking for the session on the platform.")
@@ -247,6 +270,8 @@ async def _search_until_settled(connection: Connection, steps: list[Step]) -> No
             missing = [step for step in missing if not await _found(connection, step)]
             if time.monotonic() - looked_since > SEARCH_TIME:
                 break
+        elif isinstance(reading.error, errors.NotSignedInError):
+            return  # Taken up again at the next sign-in.
         else:
             looked_since = max(looked_since, time.monotonic() - SEARCH_TIME / 2)
         if missing:
@@ -266,9 +291,9 @@ async def _found(connection: Connection, step: Step) -> bool:
         kind=step.operation.request.get("kind", ""),
         seen__gte=step.sent,
         gone=None,
-        steps=None,
     )
-    async for record in candidates.order_by("seen"):
+    # A session belongs to one launch at most; that it was renewed meanwhile says nothing.
+    async for record in candidates.exclude(steps__operation__verb=Verb.LAUNCH).order_by("seen"):
         if record.started is None or record.started >= since:
             step.record = record
             await _settle(
@@ -307,16 +332,23 @@ async def _run_destroy(connection: Connection, operation: Operation, records: Se
     steps = await _mark_sent(operation)
     ids = [connection.id_of(record) for record in records]
     outcomes = await connection.session.outcomes.destroy(ids)
-    refused = [outcome.error for outcome in outcomes]
-    left = await _still_there(connection, [i for i, error in zip(ids, refused, strict=True) if error is None])
-    for step, session_id, error in zip(steps, ids, refused, strict=True):
-        if isinstance(error, errors.NotFoundError) or (error is None and session_id not in left):
-            await _settle(step, StepState.DONE, "Destroyed.")
-        elif error is not None:
-            await _settle(step, StepState.FAILED, said(error))
-        else:
+    refused = {outcome.item: outcome.error for outcome in outcomes if _was_refused(outcome)}
+    left = await _still_there(connection, [session_id for session_id in ids if session_id not in refused])
+    for step, session_id in zip(steps, ids, strict=True):
+        if session_id in refused:
+            await _settle(step, StepState.FAILED, said(refused[session_id]))
+        elif session_id in left:
             await _settle(step, StepState.FAILED, left[session_id])
+        else:
+            await _settle(step, StepState.DONE, "Destroyed.")
     connection.expire_rows()
+
+
+def _was_refused(outcome: Outcome[Any]) -> bool:
+    """Say whether a deletion surely did nothing; one whose answer was lost is looked at like one that worked."""
+    if outcome.error is None or isinstance(outcome.error, errors.NotFoundError):
+        return False
+    return not may_have_arrived(outcome.error)
 
 
 async def _still_there(connection: Connection, ids: list[str]) -> dict[str, str]:
@@ -352,7 +384,7 @@ def may_have_arrived(error: errors.PlatformError) -> bool:
     )
 
 
-def said(error: Exception) -> str:
+def said(error: Exception | None) -> str:
     """Return an error as a sentence with what to do."""
     advice = getattr(error, "advice", "")
     return f"{error} {advice}".strip() if advice and advice not in str(error) else str(error)

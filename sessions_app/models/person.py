@@ -20,7 +20,7 @@ class PersonManager(BaseUserManager["Person"]):
 class Person(AbstractBaseUser):
     """Who is signed in. The same name on two platforms is two people."""
 
-    platform = models.URLField(max_length=300)
+    platform = models.CharField(max_length=300)
     name = models.CharField(max_length=150)
     joined = models.DateTimeField(auto_now_add=True)
     # There is no password here: a platform vouches for each person.

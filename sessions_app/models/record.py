@@ -29,7 +29,7 @@ class Record(models.Model):
 
     slug = models.CharField(max_length=24, unique=True, default=new_slug)
     owner = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="records")
-    platform = models.URLField(max_length=300)
+    platform = models.CharField(max_length=300)
     # The platform's id opens the session, so it is a secret: found by a keyed digest, kept sealed.
     id_fingerprint = models.CharField(max_length=64)
     id_sealed = models.TextField()
@@ -61,6 +61,14 @@ class Record(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.slug})"
+
+    def keep_openable(self, person: Person, session_id: str) -> None:
+        """Seal the id anew where the keys it was sealed with are gone; the caller saves."""
+        try:
+            vault.unseal(person.owner_key, self.id_sealed)
+        except vault.VaultError:
+            self.id_sealed = vault.seal(person.owner_key, session_id)
+            self.states = []
 
 
 def fingerprint_of(person: Person, session_id: str) -> str:

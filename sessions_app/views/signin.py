@@ -35,7 +35,7 @@ async def start(request: PortalRequest) -> HttpResponse:
     except (ValueError, errors.PlatformError) as error:
         context = {"next": back, "error": _refusal(error), "is_local": settings.PLATFORM_IS_LOCAL}
         return render(request, "signin/start.html", context, status=_status(error))
-    person = await Person.objects.aenter(settings.PLATFORM_URL, name)
+    person = await Person.objects.aenter(settings.PLATFORM_KEY, name)
     await Credential.objects.akeep(person, token)
     connections.forget(person)
     await enter(request, person)

@@ -30,7 +30,7 @@ async def test_a_processs_lines_and_end_reach_the_tab(
 ) -> None:
     settings.PORTAL_ORIGINS = ["http://localhost:8000"]  # type: ignore[attr-defined]
     found = await launched(clean_platform, "seq 1 5;sleep 2;seq 6 9;exit 3")
-    person = await Person.objects.aenter(django_settings.PLATFORM_URL, "somebody")
+    person = await Person.objects.aenter(django_settings.PLATFORM_KEY, "somebody")
     await Credential.objects.akeep(person, clean_platform.token)
     await (await connections.connection_for(person)).rows(patience=10)
     record = await Record.objects.aget(owner=person)

@@ -26,7 +26,7 @@ async def enter(transactional_db: None, connections_closed: None) -> Enter:
     """Return a way to get a browser in which somebody is signed in."""
 
     async def entered(name: str, token: str) -> AsyncClient:
-        person = await Person.objects.aenter(settings.PLATFORM_URL, name)
+        person = await Person.objects.aenter(settings.PLATFORM_KEY, name)
         await Credential.objects.akeep(person, token)
         client = AsyncClient()
         await client.aforce_login(person, backend="django.contrib.auth.backends.ModelBackend")

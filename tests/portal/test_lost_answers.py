@@ -128,16 +128,13 @@ async def test_while_it_is_looked_for_the_list_says_so(wire, alice, monkeypatch)
     await until(settled, what="the launch to be settled")
 
 
-async def test_what_a_killed_portal_left_open_is_settled_at_the_next_start(
-    wire, alice, platform, monkeypatch
-):
+async def test_what_a_killed_portal_left_open_is_settled_at_the_next_start(wire, alice, platform):
     await alice.post("/launch", launch_values(name="before-the-kill"))
     await alice.get("/")
     await Step.objects.aupdate(state=StepState.SENT, record=None)
     operation = await Operation.objects.aget()
     await Step.objects.acreate(operation=operation, position=1, name="never-sent", state=StepState.MEANT)
     connections.forget(alice.person)
-    monkeypatch.setattr(writes, "BORN", operation.opened.replace(year=operation.opened.year + 1))
     await alice.get("/")
 
     async def all_settled():

@@ -25,7 +25,7 @@ async def test_a_strangers_fragment_sends_the_whole_page_to_sign_in(anonymous):
 
 
 async def test_the_welcome_link_signs_in_once(platform, anonymous):
-    person = await Person.objects.aenter(settings.PLATFORM_URL, platform.user)
+    person = await Person.objects.aenter(settings.PLATFORM_KEY, platform.user)
     key = await _made(person)
     first = await anonymous.get(f"/welcome?key={key}")
     second = await AsyncClient().get(f"/welcome?key={key}")
@@ -34,7 +34,7 @@ async def test_the_welcome_link_signs_in_once(platform, anonymous):
 
 
 async def test_a_newer_welcome_link_ends_the_older(platform, anonymous):
-    person = await Person.objects.aenter(settings.PLATFORM_URL, platform.user)
+    person = await Person.objects.aenter(settings.PLATFORM_KEY, platform.user)
     old = await _made(person)
     await _made(person)
     assert (await anonymous.get(f"/welcome?key={old}")).status_code == 410

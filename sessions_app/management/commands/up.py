@@ -87,7 +87,7 @@ def welcome_key(name: str, token: str) -> str:
     """Return a one-time key that signs in this user of the local platform."""
 
     async def kept() -> Person:
-        person = await Person.objects.aenter(settings.PLATFORM_URL, name)
+        person = await Person.objects.aenter(settings.PLATFORM_KEY, name)
         await Credential.objects.akeep(person, token)
         return person
 

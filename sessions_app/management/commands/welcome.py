@@ -27,7 +27,7 @@ class Command(BaseCommand):
             raise CommandError(
                 "Links are for the local platform; on a real one people sign in with their token."
             )
-        kept = Credential.objects.filter(person__platform=settings.PLATFORM_URL).order_by("-kept").first()
+        kept = Credential.objects.filter(person__platform=settings.PLATFORM_KEY).order_by("-kept").first()
         if kept is None:
             raise CommandError("Nobody is known yet. Start the portal with `manage.py up`: it prints a link.")
         key = WelcomeKey.objects.make(kept.person)
