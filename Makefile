@@ -3,15 +3,21 @@ PYTHON ?= python3
 VENV := .venv
 ARGS ?=
 
-.PHONY: run setup test test-setup check help
+.PHONY: run welcome setup test test-setup check help
 
 run: setup
 	@exec $(VENV)/bin/python manage.py up $(ARGS)
 
+welcome: setup
+	@$(VENV)/bin/python manage.py welcome $(ARGS)
+
 setup:
 	@$(PYTHON) .setup/setup.py $(VENV) requirements.lock
 
-test-setup:
+test-welcome: setup
+	@$(VENV)/bin/python manage.py welcome $(ARGS)
+
+setup:
 	@$(PYTHON) .setup/setup.py $(VENV) requirements-dev.lock
 	@$(VENV)/bin/python .setup/browser.py
 
@@ -29,4 +35,5 @@ help:
 	@echo "make run    set up and run the portal on the local platform (ARGS for manage.py up)"
 	@echo "make test   set up and pass lint, types and every test"
 	@echo "make check  lint, types and migrations alone"
+	@echo "make welcome  print another sign-in link"
 	@echo "make setup  install what the portal needs"

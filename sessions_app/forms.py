@@ -17,6 +17,9 @@ from django import forms
 from sessions_app.client import values
 from sessions_app.connections.writes import LaunchRequest
 
+IMAGE_RULE = re.compile(r"[^\s/]+/[^\s/]+/[^\s/]+")
+# What a platform of the present release breaks on its way into a job (skaha-contract.md, 4.2).
+FRAGILE = re.compile(r"[\"\\$]")
 NAME_RULE = re.compile(r"[A-Za-z0-9-]+")
 LONGEST_NAME = 63
 MOST_REPLICAS = 512
@@ -101,14 +104,13 @@ class LaunchForm(forms.Form):
             raise forms.ValidationError("A name begins and ends with a letter or a digit.")
         return name
 
-    def clean_replicas(self) -> int:
-        """Count one where nothing is said."""
-        return self.cleaned_data["replicas"] or 1
-
     def clean(self) -> dict[str, Any]:
         """Check what depends on more than one field."""
         cleaned = super().clean() or self.cleaned_data
         kind = cleaned.get("kind", "")
+        if kind != "headless":
+            self._leave_out_the_command(cleaned)
+        cleaned["replicas"] = cleaned.get("replicas") or 1
         cleaned["image"] = (cleaned.get("other_image") or "").strip() or cleaned.get("image", "")
         self._check_image(kind, cleaned["image"])
         self._check_length(cleaned)
@@ -139,6 +141,12 @@ class LaunchForm(forms.Form):
         """Return every error as one sentence each, for the words beside the Launch button."""
         return [str(message) for messages in self.errors.values() for message in messages]
 
+    def _leave_out_the_command(self, cleaned: dict[str, Any]) -> None:
+        """Forget what only a batch session has; it stays in the form for when that kind is chosen again."""
+        for field in ("cmd", "args", "env", "replicas"):
+            self.errors.pop(field, None)
+            cleaned[field] = None if field == "replicas" else ""
+
     def _check_image(self, kind: str, image: str) -> None:
         where = "other_image" if self.cleaned_data.get("other_image") else "image"
         if not image:
@@ -148,7 +156,7 @@ class LaunchForm(forms.Form):
         if hosts and not any(image.startswith(f"{host}/") for host in hosts):
             self.add_error(where, f"The platform takes images from {' or '.join(hosts)} only.")
             return
-        if re.search(r"\s", image) or image.count("/") != 2:
+        if not IMAGE_RULE.fullmatch(image):
             self.add_error(where, "An image reads host/project/name:tag.")
             return
         self._remark_image(kind, image, where)
@@ -174,8 +182,9 @@ class LaunchForm(forms.Form):
             self.add_error("name", f"At most {LONGEST_NAME} characters fit; this makes {longest}.")
         if name != name.lower():
             self.remarks["name"].append(f"The platform lists it as “{name.lower()}”.")
-        if name.lower() in self.around.names:
-            self.remarks["name"].append("You have a session of that name already; both would be listed.")
+        made = [name.lower()] if replicas == 1 else [f"{name.lower()}-{n}" for n in range(1, replicas + 1)]
+        if taken := [each for each in made if each in self.around.names]:
+            self.remarks["name"].append(f"You have a session “{taken[0]}” already; both would be listed.")
 
     def _check_resources(self, kind: str, cleaned: dict[str, Any]) -> None:
         context = self.around.context
@@ -208,15 +217,21 @@ class LaunchForm(forms.Form):
             )
         if args.strip() and not cmd:
             self.remarks["args"].append("Without a command these go to the image's own.")
-        if re.search(r"[\"'`\\]", args):
-            self.remarks["args"].append(
-                "Arguments are split at each space; quotes are passed on as they are."
-            )
+        for field, text in (("cmd", cmd), ("args", args), ("env", cleaned.get("env") or "")):
+            self._remark_fragile(field, text)
+        if "'" in args or '"' in args:
+            self.remarks["args"].append("Arguments are split at each space, also between quotes.")
         if "  " in args.strip() or "\n" in args.strip():
             self.remarks["args"].append(
                 "Two spaces in a row make an empty argument; a line break does not separate."
             )
         self._check_environment(cleaned.get("env") or "")
+
+    def _remark_fragile(self, field: str, text: str) -> None:
+        if found := sorted(set(FRAGILE.findall(text))):
+            self.remarks[field].append(
+                f"A platform of the present release may refuse or change values with {' '.join(found)}"
+            )
 
     def _check_environment(self, text: str) -> None:
         for number, line in enumerate(text.splitlines(), start=1):

@@ -6,7 +6,7 @@ from collections import OrderedDict
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Protocol
 
 from django.conf import settings
 
@@ -31,6 +31,17 @@ CONNECT_DEADLINE = 5.0
 MOST_EVENT_READS = 500
 MOST_REASONS_AT_ONCE = 8
 MOST_EVENTS_KEPT = 200
+
+
+class LogText(Protocol):
+    """A log as it arrives."""
+
+    @property
+    def truncated(self) -> bool:
+        """Whether the cap cut it short; known once it is read."""
+
+    def __aiter__(self) -> AsyncIterator[bytes]:
+        """Yield its pieces."""
 
 
 class Connection:
@@ -115,7 +126,7 @@ class Connection:
             self.listing.touch()
             await record.asave(update_fields=["reason", "events"])
 
-    def stream_log(self, record: Record, max_bytes: int) -> AbstractAsyncContextManager[AsyncIterator[bytes]]:
+    def stream_log(self, record: Record, max_bytes: int) -> AbstractAsyncContextManager[LogText]:
         """Open the session's whole log, up to ``max_bytes``, in pieces as they arrive."""
         return self.session.stream_logs(self.id_of(record), max_bytes=max_bytes)
 

@@ -56,7 +56,8 @@ def _host_allowed(host: str, port: int | None) -> bool:
     if _on_loopback(own):
         # The local platform serves its sessions on its own port, each under a name of its own.
         return _on_loopback(host) and port == platform.port
-    parent = own.partition(".")[2]
+    # An address of numbers has no parent domain.
+    parent = "" if own.rpartition(".")[2].isdigit() else own.partition(".")[2]
     return port in {None, 443} and (host == own or ("." in parent and host.endswith(f".{parent}")))
 
 

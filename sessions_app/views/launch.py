@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import shlex
 import uuid
 from typing import Any
@@ -54,8 +55,9 @@ async def check(request: PortalRequest, connection: Connection) -> HttpResponse:
 
 async def surroundings(connection: Connection) -> Surroundings:
     """Gather what a launch is checked against; what the platform does not tell now is left unknown."""
-    images, context = await connection.images(), await connection.context()
-    hosts, rows = await connection.hosts(), await connection.rows()
+    images, context, hosts, rows = await asyncio.gather(
+        connection.images(), connection.context(), connection.hosts(), connection.rows()
+    )
     return Surroundings(
         images=images.value,
         context=context.value,
@@ -129,7 +131,6 @@ def _form_context(form: LaunchForm, around: Surroundings) -> dict[str, Any]:
             (each, len(around.images_of(each.key)) if around.images is not None else None) for each in KINDS
         ],
         "kind": kind,
-        "kind_title": KIND_TITLES[kind],
         "images": around.images_of(kind),
         "images_known": around.images is not None,
         "limits": around.context,
@@ -137,7 +138,6 @@ def _form_context(form: LaunchForm, around: Surroundings) -> dict[str, Any]:
         "obstacles": form.obstacles() if form.is_bound else [],
         "request_line": command_line(form.request()) if ready else "",
         "asked": form.request() if ready else None,
-        "taken": around.interactive,
     }
 
 
@@ -151,8 +151,8 @@ def command_line(asked: LaunchRequest) -> str:
     if asked.replicas > 1:
         words += ["--replicas", str(asked.replicas)]
     if asked.cmd:
-        words += ["--", asked.cmd, *(asked.args or "").split(" ")]
-    return shlex.join(word for word in words if word)
+        words += ["--", asked.cmd, *(asked.args.split(" ") if asked.args else [])]
+    return shlex.join(words)
 
 
 def _key() -> str:

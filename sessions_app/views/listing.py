@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 
 from django.http import QueryDict
 
+from sessions_app.client import errors
 from sessions_app.connections import Reading, Row
 from sessions_app.forms import KIND_TITLES
 
@@ -133,6 +134,11 @@ def face(row: Row) -> tuple[object, ...]:
         None if row.ram_in_use_gib is None else round(row.ram_in_use_gib, 1),
         row.connectable,
     )
+
+
+def signed_out(reading: Reading[Any]) -> bool:
+    """Say whether it takes a new credential to go on."""
+    return isinstance(reading.error, errors.NotSignedInError)
 
 
 def trouble(reading: Reading[Any]) -> tuple[str, str]:

@@ -22,12 +22,18 @@ from sessions_app.views.stats import strip_context
 async def listing(request: PortalRequest, connection: Connection) -> HttpResponse:
     """Show the person's sessions; answer 204 to a fragment that would show what is shown already."""
     wanted = listings.Filter.of(request.GET)
-    reading = await connection.rows()
+    strip: dict[str, Any] = {} if request.htmx else await strip_context(connection)
+    reading = strip["slots_reading"] if strip else await connection.rows()
     shown = listings.shown(reading.value or (), wanted)
     reason, advice = listings.trouble(reading)
     searching = sorted(connection.searching.values())
     version = listings.version(
-        request.get_full_path(), [listings.face(row) for row in shown.rows], shown.tabs, reason, searching
+        request.get_full_path(),
+        [listings.face(row) for row in shown.rows],
+        shown.tabs,
+        reason,
+        searching,
+        connection.listing.not_understood,
     )
     if request.htmx and request.headers.get(listings.VERSION_HEADER) == version:
         return HttpResponse(status=204)
@@ -38,15 +44,15 @@ async def listing(request: PortalRequest, connection: Connection) -> HttpRespons
         "kinds": KINDS,
         "reason": reason,
         "advice": advice,
+        "signed_out": listings.signed_out(reading),
         "searching": searching,
+        "not_understood": connection.listing.not_understood,
         "version": version,
         "previous_address": wanted.address(page=max(1, wanted.page - 1)),
         "next_address": wanted.address(page=wanted.page + 1),
         "interval": _interval(reading),
     }
-    if not request.htmx:
-        context |= await strip_context(connection)
-    return page(request, "sessions/list", context)
+    return page(request, "sessions/list", context | strip)
 
 
 @require_GET
@@ -70,12 +76,13 @@ async def detail(request: PortalRequest, connection: Connection, slug: str) -> H
         "reading": reading,
         "reason": reason,
         "advice": advice,
+        "signed_out": listings.signed_out(reading),
         "version": version,
         "interval": _interval(reading),
         "slug": slug,
     }
     if not request.htmx:
-        context |= {"events": await _events(connection, record), "initial_log": None}
+        context |= {"events": await _events(connection, record)}
     return page(request, "sessions/detail", context)
 
 

@@ -19,6 +19,8 @@ from sessions_app.models import Credential, Person, WelcomeKey
 from sessions_app.views.guards import PortalRequest
 
 LONGEST_TOKEN = 16 * 1024
+# The form's secret lives in a session of its own until somebody signs in.
+ANONYMOUS_SECONDS = 3600
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
@@ -28,6 +30,8 @@ async def start(request: PortalRequest) -> HttpResponse:
     """Show the sign-in form; sign in whom the platform recognises by the pasted token."""
     back = own_path(request.POST.get("next") or request.GET.get("next") or "")
     if request.method == "GET":
+        if request.person is None:
+            await request.session.aset_expiry(ANONYMOUS_SECONDS)
         return render(request, "signin/start.html", {"next": back, "is_local": settings.PLATFORM_IS_LOCAL})
     token = request.POST.get("token", "").strip().removeprefix("Bearer ").strip()
     try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import dataclass
+from typing import Any
 
 from django.http import HttpResponse
 from django.views.decorators.http import require_GET
@@ -44,7 +45,7 @@ async def strip(request: PortalRequest, connection: Connection) -> HttpResponse:
     return page(request, "sessions/stats", context)
 
 
-async def strip_context(connection: Connection) -> dict[str, object]:
+async def strip_context(connection: Connection) -> dict[str, Any]:
     """Return what the strip shows."""
     stats, rows, limits = await asyncio.gather(connection.stats(), connection.rows(), connection.context())
     meters, slots = _meters(stats.value), _slots(rows, limits)
@@ -54,7 +55,9 @@ async def strip_context(connection: Connection) -> dict[str, object]:
         "slots": slots,
         "slots_reading": rows,
         "stats_reason": str(stats.error or ""),
-        "strip_version": version(meters, slots, stats.value is None, str(stats.error), stats.taken),
+        "strip_version": version(
+            meters, slots, stats.value is None, str(stats.error), stats.taken, rows.taken
+        ),
     }
 
 

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_GET
 from sessions_app import access
 from sessions_app.client import errors
 from sessions_app.connections import Connection
+from sessions_app.connections.connection import LogText
 from sessions_app.connections.redaction import HIDDEN
 from sessions_app.models import Record
 from sessions_app.views.guards import PortalRequest, connected
@@ -51,7 +52,7 @@ async def events(request: PortalRequest, connection: Connection, slug: str) -> H
 
 
 async def _without(
-    secret: bytes, chunks: AsyncIterator[bytes], stack: AsyncExitStack
+    secret: bytes, chunks: LogText, stack: AsyncExitStack
 ) -> AsyncIterator[bytes]:
     """Pass the text on without the secret, also where it lies across two pieces."""
     held = b""
@@ -62,6 +63,8 @@ async def _without(
             yield held[:-keep]
             held = held[-keep:]
         yield held
+        if chunks.truncated:
+            yield f"\n[The log goes on; this download ends after {MOST_BYTES // 2**20} MiB.]\n".encode()
 
 
 def _text(body: str, record: Record, what: str, *, status: int = 200) -> HttpResponse:

@@ -47,12 +47,43 @@ function focusWanted() {
   document.querySelector("[data-focus]")?.focus();
 }
 
-// One status for the whole page: the portal itself is out of reach.
+const TROUBLE = {
+  0: "The portal does not answer. What you see may be old; it is being asked again.",
+  403: "This page is no longer valid, so nothing was done. Load it again and try once more.",
+  404: "That is not there any more. Load the page again.",
+  500: "The portal made a mistake and what you see may be old. Your sessions are untouched.",
+};
+
+// What the portal itself could not do is said where it was asked for: in the open dialog, else below the page.
 function watchThePortal() {
   const lost = document.getElementById("lost");
-  document.body.addEventListener("htmx:sendError", () => { lost.hidden = false; });
-  document.body.addEventListener("htmx:timeout", () => { lost.hidden = false; });
-  document.body.addEventListener("htmx:afterRequest", (event) => { if (event.detail.xhr?.status) lost.hidden = true; });
+
+  function trouble(event) {
+    const status = event.detail.xhr?.status ?? 0;
+    const words = TROUBLE[status] ?? TROUBLE[status >= 500 ? 500 : 404];
+    const body = document.getElementById("dialog-body");
+    if (event.detail.target !== body && !body.contains(event.detail.elt)) {
+      lost.textContent = words;
+      lost.hidden = false;
+      return;
+    }
+    const note = body.querySelector("[data-trouble]") ?? document.createElement("p");
+    note.className = "notice notice--failed";
+    note.dataset.trouble = "";
+    note.setAttribute("role", "alert");
+    note.textContent = words;
+    body.prepend(note);
+    const dialog = document.getElementById("dialog");
+    if (!dialog.open) dialog.showModal();
+  }
+
+  for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
+    document.body.addEventListener(name, trouble);
+  }
+  document.body.addEventListener("htmx:afterRequest", (event) => {
+    const status = event.detail.xhr?.status;
+    if (status && status < 400) lost.hidden = true;
+  });
 }
 
 function watchKeys() {

@@ -45,9 +45,10 @@ def test_the_number_of_a_replica_counts_into_the_length_of_its_name():
     ("field", "changes", "part"),
     [
         ("name", {"name": "MyFit"}, "lists it as “myfit”"),
-        ("name", {"name": "taken"}, "have a session of that name already"),
+        ("name", {"name": "taken"}, "You have a session “taken” already"),
         ("cmd", {"cmd": "python3 fit.py"}, "one word"),
-        ("args", {"args": "-c 'a b'"}, "quotes are passed on"),
+        ("args", {"args": "-c 'a b'"}, "also between quotes"),
+        ("args", {"args": "$HOME"}, "may refuse or change"),
         ("args", {"args": "a  b"}, "empty argument"),
         ("env", {"env": "A=b=c"}, "drops empty values and values with “=”"),
         ("env", {"env": "REPLICA_ID=7"}, "is overwritten"),

@@ -33,7 +33,9 @@ class Command(BaseCommand):
             "--platform-port", type=int, default=8001, help="the local platform's port (8001)"
         )
         parser.add_argument("--data", help="the folder that holds everything (var, or CANFARWEB_DATA)")
-        parser.add_argument("--images", help="share pulled images with other data folders: the folder they are in")
+        parser.add_argument(
+            "--images", help="share pulled images with other data folders: the folder they are in"
+        )
         parser.add_argument("--platform", help="a Skaha server to speak to instead (or CANFARWEB_PLATFORM)")
         parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
 

@@ -1,4 +1,4 @@
-"""`manage.py welcome`: another one-time sign-in link for the local platform's first user."""
+"""`manage.py welcome`: another one-time sign-in link for the local platform."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from sessions_app.models import Credential, WelcomeKey
 
 
 class Command(BaseCommand):
-    """Print a fresh link; an earlier one stops working."""
+    """Print a fresh link for whoever signed in last; an earlier one stops working."""
 
-    help = "Print a one-time sign-in link for whoever last signed in on the local platform."
+    help = "Print a one-time sign-in link for whoever signed in last on the local platform."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:

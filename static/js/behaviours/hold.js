@@ -4,13 +4,14 @@
 // When the last hold is gone the list takes the order the server gave it.
 
 let wanted = null;
+let chosen = [];
 
 const table = (root) => root.querySelector("#sessions-table tbody");
 
 function isHeld(element) {
   const body = table(element);
   if (!body) return false;
-  return body.matches(":hover") || body.contains(document.activeElement) || body.querySelector("input:checked") !== null;
+  return body.matches(":hover") || body.contains(document.activeElement) || body.querySelector("input:checked:not(:disabled)") !== null;
 }
 
 // Returns the incoming rows in the order of the present ones; rows that are gone stay as they were.
@@ -22,7 +23,7 @@ export function inPresentOrder(present, incoming) {
     if (update) return update;
     const ghost = row.cloneNode(true);
     ghost.dataset.gone = "";
-    ghost.querySelectorAll("input").forEach((input) => { input.disabled = true; });
+    ghost.querySelectorAll("input").forEach((input) => { input.disabled = true; input.removeAttribute("checked"); });
     return ghost;
   });
   return [...kept, ...fresh.values()];
@@ -32,20 +33,24 @@ export function attach(element) {
   function beforeSwap(event) {
     if (event.detail.target !== element || !event.detail.shouldSwap) return;
     const present = table(element);
-    if (!present || event.detail.xhr.status !== 200 || !isHeld(element)) return;
+    chosen = present ? [...present.querySelectorAll("input:checked:not(:disabled)")].map((box) => box.value) : [];
+    // Only a refresh is held; another filter is another list.
+    const isRefresh = event.detail.requestConfig.elt === element;
+    if (!present || !isRefresh || event.detail.xhr.status !== 200 || !isHeld(element)) return;
     const page = new DOMParser().parseFromString(event.detail.serverResponse, "text/html");
     const incoming = table(page);
     if (!incoming) return;
     const before = [...incoming.rows].map((row) => row.id).join();
     incoming.replaceChildren(...inPresentOrder([...present.rows], [...incoming.rows]));
     wanted = [...incoming.rows].map((row) => row.id).join() === before ? null : event.detail.serverResponse;
-    keepSelection(present, incoming);
     event.detail.serverResponse = page.body.innerHTML;
   }
 
-  function keepSelection(present, incoming) {
-    for (const box of present.querySelectorAll("input:checked")) {
-      incoming.querySelector(`input[value="${CSS.escape(box.value)}"]`)?.setAttribute("checked", "");
+  // The server does not know what is selected; whatever was and is still listed stays so.
+  function afterSwap(event) {
+    if (event.detail.target !== element) return;
+    for (const box of element.querySelectorAll('input[name="s"]:not(:disabled)')) {
+      box.checked = chosen.includes(box.value);
     }
   }
 
@@ -58,6 +63,7 @@ export function attach(element) {
 
   const later = () => setTimeout(release, 250);
   element.addEventListener("htmx:beforeSwap", beforeSwap);
+  element.addEventListener("htmx:afterSwap", afterSwap);
   element.addEventListener("pointerleave", later);
   element.addEventListener("focusout", later);
   element.addEventListener("change", later);
@@ -65,6 +71,7 @@ export function attach(element) {
 
   return () => {
     element.removeEventListener("htmx:beforeSwap", beforeSwap);
+    element.removeEventListener("htmx:afterSwap", afterSwap);
     element.removeEventListener("pointerleave", later);
     element.removeEventListener("focusout", later);
     element.removeEventListener("change", later);

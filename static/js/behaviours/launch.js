@@ -29,6 +29,24 @@ export function attach(element) {
     }
   }
 
+  // What is wrong with a field is told to whoever cannot see the words below it, too.
+  function mark() {
+    for (const says of element.querySelectorAll(".says")) {
+      const field = element.querySelector(`[aria-describedby="${says.id}"]`);
+      field?.toggleAttribute("aria-invalid", false);
+      if (says.querySelector(".field__error")) field?.setAttribute("aria-invalid", "true");
+    }
+  }
+
+  function settled(event) {
+    if (event.target === element) check();
+    mark();
+  }
+
+  function keyed(event) {
+    if (event.key === "Enter" && event.target.matches("[data-filter-list]")) event.preventDefault();
+  }
+
   function submit(event) {
     if (sent) return event.preventDefault();
     if (element.querySelector('[data-launch][aria-disabled="true"]')) {
@@ -47,6 +65,8 @@ export function attach(element) {
   }
 
   element.addEventListener("input", changed);
+  element.addEventListener("keydown", keyed);
+  document.body.addEventListener("htmx:afterSettle", settled);
   element.addEventListener("submit", submit);
   window.addEventListener("pageshow", restored);
   check();
@@ -54,6 +74,8 @@ export function attach(element) {
   return () => {
     clearTimeout(timer);
     element.removeEventListener("input", changed);
+    element.removeEventListener("keydown", keyed);
+    document.body.removeEventListener("htmx:afterSettle", settled);
     element.removeEventListener("submit", submit);
     window.removeEventListener("pageshow", restored);
   };

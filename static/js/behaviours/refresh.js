@@ -6,7 +6,6 @@ export function attach(element) {
   let timer = 0;
 
   const interval = () => 1000 * Math.max(1, Number(element.dataset.interval) || 5);
-  const busyInside = () => element.querySelector("dialog[open]") !== null;
 
   function schedule() {
     clearTimeout(timer);
@@ -14,7 +13,8 @@ export function attach(element) {
   }
 
   function ask() {
-    if (!document.hidden && element.isConnected && !busyInside()) window.htmx.trigger(element, "refresh");
+    if (!element.hasAttribute("hx-get")) return; // It has come to its end.
+    if (!document.hidden && element.isConnected) window.htmx.trigger(element, "refresh");
     schedule();
   }
 
