@@ -72,12 +72,12 @@ def creation(
 ) -> Creation:
     """Check what a launch is asked with; ``InvalidArgumentError`` names what is wrong."""
     made = Creation(
-        name=_text("name", name),
-        image=full_image(_text("image", image)),
-        cores=_optional_whole("cores", cores, MOST_CORES),
-        ram=_optional_whole("ram", ram, MOST_RAM),
+        name=text("name", name),
+        image=full_image(text("image", image)),
+        cores=optional_whole("cores", cores, MOST_CORES),
+        ram=optional_whole("ram", ram, MOST_RAM),
         kind=one_of("kind", kind, KINDS),
-        gpus=_optional_whole("gpu", gpu, MOST_GPUS),
+        gpus=optional_whole("gpu", gpu, MOST_GPUS),
         cmd=_optional_text("cmd", cmd),
         args=_optional_text("args", args),
         env=_variables(env),
@@ -118,7 +118,8 @@ def _check_together(made: Creation) -> None:
         )
 
 
-def _text(field_name: str, value: object) -> str:
+def text(field_name: str, value: object) -> str:
+    """Return the value if it is a text that can be sent."""
     if not isinstance(value, str):
         raise InvalidArgumentError(f"{field_name}: must be a text.")
     _check_unicode(field_name, value)
@@ -126,7 +127,7 @@ def _text(field_name: str, value: object) -> str:
 
 
 def _optional_text(field_name: str, value: object) -> str | None:
-    return None if value is None else _text(field_name, value)
+    return None if value is None else text(field_name, value)
 
 
 def _variables(env: object) -> Mapping[str, Any]:
@@ -146,7 +147,8 @@ def _check_unicode(field_name: str, value: str) -> None:
         raise InvalidArgumentError(f"{field_name}: holds a character that cannot be sent.") from None
 
 
-def _optional_whole(field_name: str, value: object, most: int) -> int | None:
+def optional_whole(field_name: str, value: object, most: int) -> int | None:
+    """Return the whole number from 1 to ``most`` that the value stands for, or None."""
     return None if value is None else _whole(field_name, value, most)
 
 

@@ -44,7 +44,7 @@ def fetch(
     """
     given = (("type", kind, KINDS), ("status", status, STATUSES), ("view", view, VIEWS))
     params = tuple((name, one_of(name, value, known)) for name, value, known in given if value)
-    return _array((yield from _ask(Request("GET", "session", params=params))))
+    return array_of((yield from ask(Request("GET", "session", params=params))))
 
 
 def stats() -> Operation[dict[str, Any]]:
@@ -53,8 +53,8 @@ def stats() -> Operation[dict[str, Any]]:
     >>> (await session.stats())["cores"]["cpuCoresAvailable"]
     1200.0
     """
-    answer = yield from _ask(Request("GET", "session", params=(("view", "stats"),), retry=False))
-    return _object(answer)
+    answer = yield from ask(Request("GET", "session", params=(("view", "stats"),), retry=False))
+    return object_of(answer)
 
 
 def info(ids: Iterable[str] | str) -> Operation[list[dict[str, Any]]]:
@@ -75,7 +75,7 @@ def info_outcomes(ids: Iterable[str] | str) -> Operation[list[Outcome[dict[str, 
     >>> [outcome.ok for outcome in await session.outcomes.info(["nb000001", "gone0000"])]
     [True, False]
     """
-    return (yield from _each(ids, _one_info))
+    return (yield from each(ids, _one_info))
 
 
 def logs(
@@ -104,7 +104,7 @@ def logs_outcomes(ids: Iterable[str] | str, *, max_bytes: int = LOG_LIMIT) -> Op
     >>> [outcome.value for outcome in await session.outcomes.logs(["nb000001"])]
     ['ready\\n']
     """
-    return (yield from _each(ids, lambda session_id: _one_text(session_id, "logs", max_bytes)))
+    return (yield from each(ids, lambda session_id: _one_text(session_id, "logs", max_bytes)))
 
 
 def log_request(session_id: str, max_bytes: int) -> Request:
@@ -188,7 +188,7 @@ def events_outcomes(ids: Iterable[str] | str) -> Operation[list[Outcome[str]]]:
     >>> [event.reason for event in values.parse_events(told.value)]
     ['Scheduled']
     """
-    return (yield from _each(ids, lambda session_id: _one_text(session_id, "events")))
+    return (yield from each(ids, lambda session_id: _one_text(session_id, "events")))
 
 
 def destroy(ids: Iterable[str] | str) -> Operation[dict[str, bool]]:
@@ -211,7 +211,7 @@ def destroy_outcomes(ids: Iterable[str] | str) -> Operation[list[Outcome[bool]]]
     >>> [outcome.ok for outcome in await session.outcomes.destroy(["nb000001", "../image"])]
     [True, False]
     """
-    return (yield from _each(ids, _one_destroy))
+    return (yield from each(ids, _one_destroy))
 
 
 def destroy_with(
@@ -267,7 +267,7 @@ def renew_outcomes(ids: Iterable[str] | str) -> Operation[list[Outcome[bool]]]:
     >>> [outcome.ok for outcome in await session.outcomes.renew("nb000001")]
     [True]
     """
-    return (yield from _each(ids, _one_renewal))
+    return (yield from each(ids, _one_renewal))
 
 
 def images(kind: Kind | None = None) -> Operation[list[str]]:
@@ -286,8 +286,8 @@ def image_details(kind: Kind | None = None) -> Operation[list[values.Image]]:
     [('notebook',), ('headless',)]
     """
     params = (("type", one_of("kind", kind, KINDS)),) if kind else ()
-    answer = yield from _ask(Request("GET", "image", params=params))
-    return values.parse_images(_array(answer))
+    answer = yield from ask(Request("GET", "image", params=params))
+    return values.parse_images(array_of(answer))
 
 
 def context() -> Operation[values.Context]:
@@ -296,7 +296,7 @@ def context() -> Operation[values.Context]:
     >>> (await session.context()).max_interactive
     5
     """
-    return values.Context.parse(_object((yield from _ask(Request("GET", "context")))))
+    return values.Context.parse(object_of((yield from ask(Request("GET", "context")))))
 
 
 def repositories() -> Operation[list[str]]:
@@ -305,7 +305,7 @@ def repositories() -> Operation[list[str]]:
     >>> await session.repositories()
     ['images.canfar.net']
     """
-    rows = _array((yield from _ask(Request("GET", "repository"))))
+    rows = array_of((yield from ask(Request("GET", "repository"))))
     return [plain(row, 253) for row in rows if isinstance(row, str) and row.strip()]
 
 
@@ -317,7 +317,7 @@ def availability() -> Operation[bool]:
     """
     request = Request("GET", "availability", max_bytes=SMALL_LIMIT, beside_version=True, retry=False)
     try:
-        answer = yield from _ask(request)
+        answer = yield from ask(request)
     except PlatformUnavailableError:
         return False
     said = re.search(r"<(?:\w{1,20}:)?available\s{0,20}>\s{0,20}(true|false|1|0)\b", answer.text())
@@ -332,21 +332,21 @@ def whoami() -> Operation[str | None]:
     >>> await session.whoami()
     'ann'
     """
-    answer = yield from _ask(Request("GET", "context"))
+    answer = yield from ask(Request("GET", "context"))
     return plain(answer.headers.get("x-vo-authenticated", ""), 100) or None
 
 
 def _one_info(session_id: str) -> Operation[dict[str, Any]]:
-    return _object((yield from _ask(Request("GET", "session", checked_id(session_id)))))
+    return object_of((yield from ask(Request("GET", "session", checked_id(session_id)))))
 
 
 def _one_text(session_id: str, view: str, max_bytes: int = JSON_LIMIT) -> Operation[str]:
     request = Request("GET", "session", checked_id(session_id), (("view", view),), max_bytes)
-    return (yield from _ask(request)).text()
+    return (yield from ask(request)).text()
 
 
 def _one_launch(params: tuple[tuple[str, str], ...]) -> Operation[str]:
-    answer = yield from _ask(Request("POST", "session", params=params, max_bytes=SMALL_LIMIT))
+    answer = yield from ask(Request("POST", "session", params=params, max_bytes=SMALL_LIMIT))
     session_id = answer.text().strip()
     if not is_session_id(session_id):
         answer.give_up("It does not hold the id of a session.")
@@ -354,22 +354,23 @@ def _one_launch(params: tuple[tuple[str, str], ...]) -> Operation[str]:
 
 
 def _one_destroy(session_id: str) -> Operation[bool]:
-    yield from _ask(Request("DELETE", "session", checked_id(session_id), max_bytes=SMALL_LIMIT))
+    yield from ask(Request("DELETE", "session", checked_id(session_id), max_bytes=SMALL_LIMIT))
     return True
 
 
 def _one_renewal(session_id: str) -> Operation[bool]:
     params = (("action", "renew"),)
-    yield from _ask(Request("POST", "session", checked_id(session_id), params, max_bytes=SMALL_LIMIT))
+    yield from ask(Request("POST", "session", checked_id(session_id), params, max_bytes=SMALL_LIMIT))
     return True
 
 
-def _ask(request: Request) -> Operation[Answer]:
+def ask(request: Request) -> Operation[Answer]:
+    """Ask, and return the answer if it is a success."""
     answer: Answer = yield request
     return answer.checked()
 
 
-def _each(ids: Iterable[str] | str, one: Callable[[str], Operation[T]]) -> Operation[list[Outcome[T]]]:
+def each(ids: Iterable[str] | str, one: Callable[[str], Operation[T]]) -> Operation[list[Outcome[T]]]:
     """Run one operation for each id. Who is named twice is asked for once and answered at both places."""
     wanted = _listed(ids)
     distinct = list(dict.fromkeys(wanted))
@@ -392,14 +393,16 @@ def _compiled(pattern: str | None) -> re.Pattern[str] | None:
         raise InvalidArgumentError(f"pattern: is no regular expression: {problem}.") from None
 
 
-def _object(answer: Answer) -> dict[str, Any]:
+def object_of(answer: Answer) -> dict[str, Any]:
+    """Return what the answer holds if it is a JSON object."""
     found = answer.json()
     if not isinstance(found, dict):
         answer.give_up("An object was expected.")
     return found
 
 
-def _array(answer: Answer) -> list[Any]:
+def array_of(answer: Answer) -> list[Any]:
+    """Return what the answer holds if it is a JSON list."""
     found = answer.json()
     if not isinstance(found, list):
         answer.give_up("A list was expected.")

@@ -3,107 +3,30 @@
 from __future__ import annotations
 
 import copy
-import inspect
 import logging
-from collections.abc import Callable, Coroutine
+import os
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import replace
-from functools import wraps
 from pathlib import Path
 from types import TracebackType
-from typing import TYPE_CHECKING, Any, Concatenate, Literal, ParamSpec, Self, TypeVar
+from typing import TYPE_CHECKING, Literal, Self
 from warnings import warn
 
 from . import operations
+from .borrowing import Awaiting, Blocking, awaited, blocking
 from .credentials import AsyncProvider, AsyncTokens, Provider, Tokens, registry_header
+from .facets import Apps, AsyncApps, AsyncOutcomes, Outcomes
 from .pools import USUAL_CONCURRENCY, AsyncPool, Pool
 from .running import Manner
-from .wire import LOG_LIMIT, Operation
+from .wire import LOG_LIMIT
 
 if TYPE_CHECKING:
     from .drivers import AsyncChunks, AsyncTransport, Chunks, Transport
 
-P = ParamSpec("P")
-T = TypeVar("T")
-
 LONGEST_TIMEOUT = 300.0
 
 
-def _awaited(
-    operation: Callable[P, Operation[T]],
-) -> Callable[Concatenate[_Async, P], Coroutine[Any, Any, T]]:
-    """Make a method of an operation, to be awaited."""
-
-    @wraps(operation)
-    async def method(self: _Async, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._pool.driver.run(operation(*args, **kwargs), self._manner)
-
-    _sign(method, operation)
-    return method
-
-
-def _blocking(operation: Callable[P, Operation[T]]) -> Callable[Concatenate[_Blocking, P], T]:
-    """Make a method of an operation."""
-
-    @wraps(operation)
-    def method(self: _Blocking, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._pool.driver.run(operation(*args, **kwargs), self._manner)
-
-    _sign(method, operation)
-    return method
-
-
-def _sign(method: Any, operation: Callable[..., Any]) -> None:
-    """Give the method the operation's signature, with ``self`` and with what is returned in the end."""
-    signature = inspect.signature(operation)
-    self = inspect.Parameter("self", inspect.Parameter.POSITIONAL_ONLY)
-    returned = str(signature.return_annotation).removeprefix("Operation[").removesuffix("]")
-    method.__signature__ = signature.replace(
-        parameters=[self, *signature.parameters.values()], return_annotation=returned
-    )
-    method.__name__ = operation.__name__.removesuffix("_outcomes")
-    del method.__wrapped__
-
-
-class _Async:
-    _pool: AsyncPool
-    _manner: Manner[AsyncTokens]
-
-
-class _Blocking:
-    _pool: Pool
-    _manner: Manner[Tokens]
-
-
-class AsyncOutcomes(_Async):
-    """The calls over many items, with one ``Outcome`` for each item, in order. Nothing is raised for one item."""
-
-    def __init__(self, session: AsyncSession) -> None:
-        self._pool, self._manner = session._pool, session._manner
-
-    info = _awaited(operations.info_outcomes)
-    logs = _awaited(operations.logs_outcomes)
-    create = _awaited(operations.create_outcomes)
-    events = _awaited(operations.events_outcomes)
-    destroy = _awaited(operations.destroy_outcomes)
-    renew = _awaited(operations.renew_outcomes)
-
-
-class Outcomes(_Blocking):
-    """The calls over many items, with one ``Outcome`` for each item, in order. Nothing is raised for one item."""
-
-    def __init__(self, session: Session) -> None:
-        self._pool, self._manner = session._pool, session._manner
-
-    info = _blocking(operations.info_outcomes)
-    logs = _blocking(operations.logs_outcomes)
-    create = _blocking(operations.create_outcomes)
-    events = _blocking(operations.events_outcomes)
-    destroy = _blocking(operations.destroy_outcomes)
-    renew = _blocking(operations.renew_outcomes)
-
-
-class AsyncSession(_Async):
+class AsyncSession(Awaiting):
     """One person's sessions on one platform.
 
     The platform is named by ``url``, version included, or by ``server`` and ``version``, or comes with a ``pool``
@@ -152,27 +75,59 @@ class AsyncSession(_Async):
             transport=transport,
         )
 
-    fetch = _awaited(operations.fetch)
-    stats = _awaited(operations.stats)
-    info = _awaited(operations.info)
-    logs = _awaited(operations.logs)
-    create = _awaited(operations.create)
-    events = _awaited(operations.events)
-    destroy = _awaited(operations.destroy)
-    destroy_with = _awaited(operations.destroy_with)
-    connect = _awaited(operations.connect)
-    renew = _awaited(operations.renew)
-    images = _awaited(operations.images)
-    image_details = _awaited(operations.image_details)
-    context = _awaited(operations.context)
-    repositories = _awaited(operations.repositories)
-    availability = _awaited(operations.availability)
-    whoami = _awaited(operations.whoami)
+    @classmethod
+    def from_environment(
+        cls,
+        *,
+        loglevel: int | str | None = None,
+        errors: Literal["ignore", "raise"] = "ignore",
+        transport: AsyncTransport | None = None,
+    ) -> Self:
+        """Make a session of what the environment says. Nothing else here reads it.
+
+        ``CANFAR_URL`` names the platform, version included, and ``CANFAR_TOKEN`` or ``CANFAR_CERTIFICATE`` says who is
+        calling. Without any of these, the released client's ``~/.canfar/config.yaml`` is read, of version 1 or 2, which
+        takes PyYAML. ``CANFAR_TIMEOUT``, ``CANFAR_CONCURRENCY``, ``CANFAR_REGISTRY__USERNAME`` and
+        ``CANFAR_REGISTRY__SECRET`` count with either.
+
+        >>> async with AsyncSession.from_environment() as session:
+        ...     print(len(await session.fetch()))
+        3
+        """
+        from .environment import surroundings
+
+        found = surroundings(os.environ, Path.home()).arguments()
+        return cls(**found, loglevel=loglevel, errors=errors, transport=transport)
+
+    fetch = awaited(operations.fetch)
+    stats = awaited(operations.stats)
+    info = awaited(operations.info)
+    logs = awaited(operations.logs)
+    create = awaited(operations.create)
+    events = awaited(operations.events)
+    destroy = awaited(operations.destroy)
+    destroy_with = awaited(operations.destroy_with)
+    connect = awaited(operations.connect)
+    renew = awaited(operations.renew)
+    images = awaited(operations.images)
+    image_details = awaited(operations.image_details)
+    context = awaited(operations.context)
+    repositories = awaited(operations.repositories)
+    availability = awaited(operations.availability)
+    whoami = awaited(operations.whoami)
 
     @property
     def outcomes(self) -> AsyncOutcomes:
         """The calls over many items, with one outcome for each."""
         return AsyncOutcomes(self)
+
+    def apps(self, session_id: str) -> AsyncApps:
+        """Return the apps of a desktop session: to list, attach, describe and end them.
+
+        >>> [app["appid"] for app in await session.apps("dk000001").fetch()]
+        ['x1y']
+        """
+        return AsyncApps(self, session_id)
 
     def stream_logs(
         self, session_id: str, *, max_bytes: int = LOG_LIMIT
@@ -217,7 +172,7 @@ class AsyncSession(_Async):
         return f"AsyncSession(url={self._pool.url!r})"
 
 
-class Session(_Blocking):
+class Session(Blocking):
     """One person's sessions on one platform, for programs that block. It may be shared by threads.
 
     All is as with ``AsyncSession``, but that ``token`` may be a plain function.
@@ -262,27 +217,59 @@ class Session(_Blocking):
             transport=transport,
         )
 
-    fetch = _blocking(operations.fetch)
-    stats = _blocking(operations.stats)
-    info = _blocking(operations.info)
-    logs = _blocking(operations.logs)
-    create = _blocking(operations.create)
-    events = _blocking(operations.events)
-    destroy = _blocking(operations.destroy)
-    destroy_with = _blocking(operations.destroy_with)
-    connect = _blocking(operations.connect)
-    renew = _blocking(operations.renew)
-    images = _blocking(operations.images)
-    image_details = _blocking(operations.image_details)
-    context = _blocking(operations.context)
-    repositories = _blocking(operations.repositories)
-    availability = _blocking(operations.availability)
-    whoami = _blocking(operations.whoami)
+    @classmethod
+    def from_environment(
+        cls,
+        *,
+        loglevel: int | str | None = None,
+        errors: Literal["ignore", "raise"] = "ignore",
+        transport: Transport | None = None,
+    ) -> Self:
+        """Make a session of what the environment says. Nothing else here reads it.
+
+        ``CANFAR_URL`` names the platform, version included, and ``CANFAR_TOKEN`` or ``CANFAR_CERTIFICATE`` says who is
+        calling. Without any of these, the released client's ``~/.canfar/config.yaml`` is read, of version 1 or 2, which
+        takes PyYAML. ``CANFAR_TIMEOUT``, ``CANFAR_CONCURRENCY``, ``CANFAR_REGISTRY__USERNAME`` and
+        ``CANFAR_REGISTRY__SECRET`` count with either.
+
+        >>> with Session.from_environment() as session:
+        ...     print(len(session.fetch()))
+        3
+        """
+        from .environment import surroundings
+
+        found = surroundings(os.environ, Path.home()).arguments()
+        return cls(**found, loglevel=loglevel, errors=errors, transport=transport)
+
+    fetch = blocking(operations.fetch)
+    stats = blocking(operations.stats)
+    info = blocking(operations.info)
+    logs = blocking(operations.logs)
+    create = blocking(operations.create)
+    events = blocking(operations.events)
+    destroy = blocking(operations.destroy)
+    destroy_with = blocking(operations.destroy_with)
+    connect = blocking(operations.connect)
+    renew = blocking(operations.renew)
+    images = blocking(operations.images)
+    image_details = blocking(operations.image_details)
+    context = blocking(operations.context)
+    repositories = blocking(operations.repositories)
+    availability = blocking(operations.availability)
+    whoami = blocking(operations.whoami)
 
     @property
     def outcomes(self) -> Outcomes:
         """The calls over many items, with one outcome for each."""
         return Outcomes(self)
+
+    def apps(self, session_id: str) -> Apps:
+        """Return the apps of a desktop session: to list, attach, describe and end them.
+
+        >>> [app["appid"] for app in session.apps("dk000001").fetch()]
+        ['x1y']
+        """
+        return Apps(self, session_id)
 
     def stream_logs(self, session_id: str, *, max_bytes: int = LOG_LIMIT) -> AbstractContextManager[Chunks]:
         """Open one log, inflated piece by piece as it arrives, up to ``max_bytes``.

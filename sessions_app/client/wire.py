@@ -33,17 +33,21 @@ class Request:
     max_bytes: int = JSON_LIMIT
     retry: bool = True
     beside_version: bool = False
+    below: str = ""
+    """What follows the id in the path: nothing, ``app`` or ``app/{id}``."""
 
     @property
     def target(self) -> str:
         """Return path and query as they go on the wire, all parameters in the query."""
         path = self.path if self.session_id is None else f"{self.path}/{self.session_id}"
+        path = f"{path}/{self.below}" if self.below else path
         return f"{path}?{urlencode(self.params)}" if self.params else path
 
     @property
     def label(self) -> str:
         """Return how this request is called in messages and logs."""
         path = self.path if self.session_id is None else f"{self.path}/{shortened(self.session_id)}"
+        path = f"{path}/app" if self.below else path
         views = [value for name, value in self.params if name in {"view", "action"}]
         return f"{self.method} {path} ({views[0]})" if views else f"{self.method} {path}"
 
@@ -65,8 +69,8 @@ class Request:
 
     @property
     def creating(self) -> bool:
-        """Whether this launches a session, and so names an image."""
-        return self.method == "POST" and self.session_id is None
+        """Whether this launches a session or an app, and so names an image."""
+        return self.method == "POST" and (self.session_id is None or self.below == "app")
 
 
 @dataclass(frozen=True, slots=True)

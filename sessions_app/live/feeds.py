@@ -11,7 +11,7 @@ import asyncio
 import contextvars
 import logging
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterable, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
 from typing import Any, Protocol
@@ -45,7 +45,7 @@ class Source(Protocol):
 
     def stream_log(
         self, record: Record, max_bytes: int
-    ) -> AbstractAsyncContextManager[AsyncIterator[bytes]]: ...
+    ) -> AbstractAsyncContextManager[AsyncIterable[bytes]]: ...
     async def events(self, record: Record) -> Reading[list[values.Event]]: ...
     async def rows(self) -> Reading[tuple[Row, ...]]: ...
     def id_of(self, record: Record) -> str: ...

@@ -36,6 +36,8 @@ class Portal:
 
     def __init__(self, data: Path) -> None:
         self.data = data
+        # A platform that a test started in place of one that it killed.
+        self.foreign_platform: subprocess.Popen | None = None
         self.port, self.platform_port = _free_port(), _free_port()
         self.start()
 
@@ -62,6 +64,10 @@ class Portal:
         """Press Ctrl-C and wait."""
         self.process.send_signal(signal.SIGINT)
         self.process.wait(15)
+        if self.foreign_platform is not None:
+            self.foreign_platform.terminate()
+            self.foreign_platform.wait(10)
+            self.foreign_platform = None
 
     def another_welcome(self) -> str:
         """Ask for a fresh sign-in link."""
