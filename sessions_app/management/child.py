@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
@@ -14,6 +15,7 @@ from pathlib import Path
 from django.core.management.base import CommandError
 
 STOP_GRACE = 5.0
+PR_SET_PDEATHSIG = 1
 
 
 class LocalPlatform:
@@ -31,6 +33,8 @@ class LocalPlatform:
             stdout=subprocess.PIPE,
             process_group=0,
             text=True,
+            # Even a killed portal takes its platform along; there is one thread as yet, so this is safe.
+            preexec_fn=_end_with_the_portal if sys.platform == "linux" else None,
         )
         self._stopping = False
 
@@ -69,6 +73,10 @@ class LocalPlatform:
         except subprocess.TimeoutExpired:
             self._process.kill()
             self._process.wait()
+
+
+def _end_with_the_portal() -> None:
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def _environment() -> dict[str, str]:

@@ -2,22 +2,28 @@
 
 from __future__ import annotations
 
+import fcntl
 import os
+import signal
 import socket
 import sys
 import threading
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import IO, Any
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
 from django.core.management import call_command
 from django.core.management.base import BaseCommand, CommandError, CommandParser
+from django.db.utils import Error as DatabaseError
 
 from sessions_app.management import child, statics
 from sessions_app.models import Credential, Person, WelcomeKey
+
+# `localhost` is both; a stranger on the other one could receive the sign-in link.
+LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
 
 class Command(BaseCommand):
@@ -27,7 +33,7 @@ class Command(BaseCommand):
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
-        """Name the options; the three that settings need are read by manage.py before."""
+        """Name the options; those that settings need are read by manage.py before."""
         parser.add_argument("--port", type=int, default=8000, help="the portal's port (8000)")
         parser.add_argument(
             "--platform-port", type=int, default=8001, help="the local platform's port (8001)"
@@ -40,12 +46,14 @@ class Command(BaseCommand):
         parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
 
     def handle(self, **options: Any) -> None:
-        """Start both, and stop both on Ctrl-C; sessions keep running."""
+        """Start both, and stop both on Ctrl-C or when the terminal closes; sessions keep running."""
+        _stop_in_order()
         port = options["port"]
-        _claim(port, "--port")
-        platform = None if not settings.PLATFORM_IS_LOCAL else self._start_platform(options["images"])
+        claim(port, "--port")
+        lock = _only_one(Path(settings.DATA_DIR))
+        platform = None if not settings.PLATFORM_IS_LOCAL else self._start_platform(port, options["images"])
         try:
-            self._prepare(options["verbosity"])
+            self._prepare()
             announced = platform.announcement() if platform else None
             link = self._link(port, announced)
             if platform:
@@ -54,19 +62,24 @@ class Command(BaseCommand):
         finally:
             if platform:
                 platform.stop()
+            lock.close()
 
-    def _start_platform(self, images: str | None) -> child.LocalPlatform:
-        _claim(settings.PLATFORM_PORT, "--platform-port")
+    def _start_platform(self, port: int, images: str | None) -> child.LocalPlatform:
+        if port == settings.PLATFORM_PORT:
+            raise CommandError(
+                f"The portal and the platform cannot both have port {port}. Choose another with --port."
+            )
+        claim(settings.PLATFORM_PORT, "--platform-port")
         return child.LocalPlatform(settings.PLATFORM_PORT, Path(settings.DATA_DIR) / "platform", images)
 
-    def _prepare(self, verbosity: int) -> None:
+    def _prepare(self) -> None:
         try:
             call_command("migrate", interactive=False, verbosity=0)
+            call_command("clearsessions")
             statics.collect_if_changed()
-        except OSError as error:
-            raise CommandError(
-                f"The data folder {settings.DATA_DIR} cannot be written: {error.strerror}."
-            ) from error
+        except (OSError, DatabaseError) as error:
+            reason = getattr(error, "strerror", None) or str(error)
+            raise CommandError(f"The data folder {settings.DATA_DIR} cannot be written: {reason}.") from error
 
     def _link(self, port: int, announced: dict[str, str] | None) -> str:
         portal = f"http://{settings.PORTAL_HOST}:{port}"
@@ -102,26 +115,75 @@ def serve(port: int, ready: Callable[[], None]) -> None:
 
     from canfarweb.asgi import application
 
+    listening = []
+
+    def listens() -> None:
+        listening.append(port)
+        ready()
+
+    endpoints = [f"tcp:port={port}:interface=127.0.0.1"]
+    if _bindable(socket.AF_INET6, "::1", 0) is None:
+        endpoints.append(f"tcp:port={port}:interface=\\:\\:1")
     Server(
         application,
-        endpoints=[f"tcp:port={port}:interface=127.0.0.1"],
+        endpoints=endpoints,
         server_name="canfarweb",
-        ready_callable=ready,
+        ready_callable=listens,
         websocket_timeout=43200,
         application_close_timeout=5,
     ).run()
+    if not listening:
+        raise CommandError(f"The portal could not listen on port {port}.")
 
 
-def _claim(port: int, option: str) -> None:
-    """Say so at once when the port is taken, instead of after a start that fails half-way."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind(("127.0.0.1", port))
-        except OSError as error:
+def claim(port: int, option: str) -> None:
+    """Say so at once when the port cannot be had, instead of after a start that fails half-way."""
+    if not 1 <= port <= 65535:
+        raise CommandError(f"{option} takes a port from 1 to 65535, not {port}.")
+    for family, address in LOOPBACK:
+        error = _bindable(family, address, port)
+        if error is not None and (family == socket.AF_INET or _bindable(family, address, 0) is None):
             raise CommandError(
                 f"Port {port} cannot be used ({error.strerror}). Stop what uses it, or choose another with {option}."
-            ) from error
+            )
+
+
+def _bindable(family: socket.AddressFamily, address: str, port: int) -> OSError | None:
+    try:
+        with socket.socket(family) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            probe.bind((address, port))
+    except OSError as error:
+        return error
+    return None
+
+
+def _only_one(data: Path) -> IO[str]:
+    """Hold the data folder; a second portal on it would settle what the first is about to do."""
+    try:
+        lock = (data / "up.lock").open("w")
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError as error:
+        raise CommandError(
+            f"Another portal runs on {data}. Stop it, or choose another folder with --data."
+        ) from error
+    except OSError as error:
+        raise CommandError(f"The data folder {data} cannot be written: {error.strerror}.") from error
+    return lock
+
+
+def _stop_in_order() -> None:
+    """Let a closed terminal and a plain kill end the platform too, as Ctrl-C does."""
+
+    def leave(number: int, frame: object) -> None:
+        raise SystemExit(0)
+
+    def hang_up(number: int, frame: object) -> None:
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    # While it serves, daphne has its own way with SIGTERM.
+    signal.signal(signal.SIGTERM, leave)
+    signal.signal(signal.SIGHUP, hang_up)
 
 
 def _has_display() -> bool:
