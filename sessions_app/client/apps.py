@@ -8,8 +8,8 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
+from .asking import array_of, ask, each, object_of
 from .creation import MOST_CORES, MOST_RAM, STATUSES, Status, full_image, one_of, optional_whole, text
-from .operations import array_of, ask, each, object_of
 from .wire import SMALL_LIMIT, Operation, Outcome, Report, Request, checked_id, is_session_id
 
 

@@ -84,7 +84,7 @@ def _configured(path: Path) -> dict[str, Any]:
     if file.get("version") not in KNOWN_VERSIONS:
         raise _unfit(path, "must say `version: 1` or `version: 2`; files of other versions are not read")
     active = _part(path, file, "active")
-    authentication = active.get("authentication")
+    authentication = str(active.get("authentication"))
     credential = _part(path, _part(path, file, "authentication"), authentication)
     server = active.get("server") or _mapping(active.get("servers")).get(authentication)
     found = _address(path, _part(path, _part(path, file, "servers"), server))

@@ -8,11 +8,11 @@ Examples are written for ``AsyncSession``; with ``Session`` leave out ``await``.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, TypeVar
+from collections.abc import Iterable, Mapping
+from typing import Any
 
 from . import values
-from .answers import Answer
+from .asking import array_of, ask, each, object_of
 from .creation import KINDS, STATUSES, VIEWS, Kind, Status, View, creation, one_of
 from .errors import InvalidArgumentError, PlatformUnavailableError
 from .texts import plain
@@ -30,8 +30,6 @@ from .wire import (
     checked_id,
     is_session_id,
 )
-
-T = TypeVar("T")
 
 
 def fetch(
@@ -364,46 +362,8 @@ def _one_renewal(session_id: str) -> Operation[bool]:
     return True
 
 
-def ask(request: Request) -> Operation[Answer]:
-    """Ask, and return the answer if it is a success."""
-    answer: Answer = yield request
-    return answer.checked()
-
-
-def each(ids: Iterable[str] | str, one: Callable[[str], Operation[T]]) -> Operation[list[Outcome[T]]]:
-    """Run one operation for each id. Who is named twice is asked for once and answered at both places."""
-    wanted = _listed(ids)
-    distinct = list(dict.fromkeys(wanted))
-    outcomes: list[Outcome[T]] = yield Batch([(session_id, one(session_id)) for session_id in distinct])
-    found = dict(zip(distinct, outcomes, strict=True))
-    return [found[session_id] for session_id in wanted]
-
-
-def _listed(ids: Iterable[str] | str) -> list[str]:
-    wanted = [ids] if isinstance(ids, str) else list(ids)
-    if not all(isinstance(session_id, str) for session_id in wanted):
-        raise TypeError("ids must be the id of a session or several of them, as text.")
-    return wanted
-
-
 def _compiled(pattern: str | None) -> re.Pattern[str] | None:
     try:
         return None if pattern is None else re.compile(pattern)
     except re.error as problem:
         raise InvalidArgumentError(f"pattern: is no regular expression: {problem}.") from None
-
-
-def object_of(answer: Answer) -> dict[str, Any]:
-    """Return what the answer holds if it is a JSON object."""
-    found = answer.json()
-    if not isinstance(found, dict):
-        answer.give_up("An object was expected.")
-    return found
-
-
-def array_of(answer: Answer) -> list[Any]:
-    """Return what the answer holds if it is a JSON list."""
-    found = answer.json()
-    if not isinstance(found, list):
-        answer.give_up("A list was expected.")
-    return found

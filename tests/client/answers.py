@@ -28,6 +28,13 @@ SESSIONS: list[dict[str, Any]] = [
     {"id": "fit00003", "type": "headless", "status": "Completed", "name": "fit-3"},
     {"id": "oth00004", "type": "headless", "status": "Completed", "name": "Fit-4"},
 ]
+APP = {
+    "id": "dk000001",
+    "appid": "x1y",
+    "type": "desktop-app",
+    "status": "Running",
+    "image": "images.canfar.net/skaha/terminal:1.1.2",
+}
 STATS = {
     "cores": {
         "requestedCPUCores": 370.0,
@@ -68,6 +75,8 @@ def usual_answer(asked: Asked) -> Reply:
         return _text(AVAILABILITY, "text/xml")
     if found := re.fullmatch(r"v1/session/(\w+)", path):
         return _session(asked.method, found[1], params)
+    if found := re.fullmatch(r"v1/session/(\w+)/app/?(\w*)", path):
+        return _app(asked.method, found[2], params)
     if path == "v1/session" and asked.method == "POST":
         number = params["name"].rpartition("-")[2]
         return _text(f"fit{int(number) if number.isdigit() else 1:05}\r\n")
@@ -83,6 +92,17 @@ def _session(method: str, session_id: str, params: dict[str, str]) -> Reply:
         return _text(EVENTS)
     found = [session for session in SESSIONS if session["id"] == session_id]
     return _json(found[0]) if found else _text(f"session {session_id} not found\n", status=404)
+
+
+def _app(method: str, app_id: str, params: dict[str, str]) -> Reply:
+    if method in {"DELETE", "POST"}:
+        return _text("" if app_id else f"{APP['appid']}\n")
+    if not app_id:
+        # All of a person's apps, whichever desktop is named.
+        rows = [APP, {**APP, "id": "dk000002", "appid": "z9z"}]
+        return _json([row for row in rows if params.get("status") in {None, row["status"]}])
+    said = f"desktop app with session {APP['id']} and app ID {app_id} was not found\n"
+    return _json(APP) if app_id == APP["appid"] else _text(said, status=404)
 
 
 def _collection(path: str, params: dict[str, str]) -> Reply:

@@ -176,6 +176,8 @@ class Threaded:
         found = getattr(self.blocking, name)
         if name == "outcomes":
             return Threaded(found)
+        if name == "apps":
+            return lambda session_id: Threaded(found(session_id))
 
         async def call(*args: Any, **kwargs: Any) -> Any:
             return await asyncio.to_thread(found, *args, **kwargs)

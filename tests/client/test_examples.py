@@ -12,11 +12,16 @@ from typing import Any
 import pytest
 
 from sessions_app import client
-from sessions_app.client import AsyncSession, Session, errors, operations, values
+from sessions_app.client import AsyncSession, Session, apps, errors, operations, values
 
-PURE = ["answers", "creation", "credentials", "quantities", "texts", "values", "wire"]
+from .conftest import Platform
+
+PURE = ["answers", "creation", "credentials", "environment", "quantities", "texts", "values", "wire"]
 PUBLIC = [
-    name for name, value in vars(operations).items() if inspect.isgeneratorfunction(value) and name[0] != "_"
+    pytest.param(value, id=f"{module.__name__.rpartition('.')[2]}.{name}")
+    for module in (operations, apps)
+    for name, value in vars(module).items()
+    if inspect.isgeneratorfunction(value) and value.__module__ == module.__name__ and name[0] != "_"
 ]
 
 
@@ -25,6 +30,12 @@ def visited(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     opened: list[str] = []
     monkeypatch.setattr(webbrowser, "open_new_tab", lambda address: opened.append(address))
     return opened
+
+
+@pytest.fixture(autouse=True)
+def named(platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("CANFAR_URL", platform.url)
+    monkeypatch.setenv("CANFAR_TOKEN", "canary-token")
 
 
 def examples(text: str | None) -> list[doctest.Example]:
@@ -52,28 +63,37 @@ async def run(example: doctest.Example, scope: dict[str, Any], capsys: pytest.Ca
     assert got == example.want
 
 
-@pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.parametrize("operation", PUBLIC)
 async def test_the_examples_of_an_operation_hold_for_the_awaited_session(
-    name: str, session: AsyncSession, capsys: pytest.CaptureFixture[str]
+    operation: Any, session: AsyncSession, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scope = names(session)
-    for example in examples(getattr(operations, name).__doc__):
+    for example in examples(operation.__doc__):
         await run(example, scope, capsys)
 
 
-@pytest.mark.parametrize("name", PUBLIC)
+@pytest.mark.parametrize("operation", PUBLIC)
 async def test_the_examples_of_an_operation_hold_for_the_blocking_session(
-    name: str, blocking: Session, capsys: pytest.CaptureFixture[str]
+    operation: Any, blocking: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:
     scope = names(blocking)
-    for example in examples(getattr(operations, name).__doc__):
+    for example in examples(operation.__doc__):
         example.source = example.source.replace("await ", "")
         await run(example, scope, capsys)
 
 
 @pytest.mark.parametrize(
     "documented",
-    [AsyncSession, AsyncSession.stream_logs, AsyncSession.within, client.AsyncPool, Session, client.Pool],
+    [
+        AsyncSession,
+        AsyncSession.apps,
+        AsyncSession.from_environment,
+        AsyncSession.stream_logs,
+        AsyncSession.within,
+        client.AsyncPool,
+        Session,
+        client.Pool,
+    ],
 )
 async def test_the_examples_of_the_classes_hold(
     documented: Any, session: AsyncSession, capsys: pytest.CaptureFixture[str]
@@ -83,7 +103,9 @@ async def test_the_examples_of_the_classes_hold(
         await run(example, scope, capsys)
 
 
-@pytest.mark.parametrize("documented", [Session.stream_logs, Session.within])
+@pytest.mark.parametrize(
+    "documented", [Session.apps, Session.from_environment, Session.stream_logs, Session.within]
+)
 async def test_the_examples_of_the_blocking_methods_hold(
     documented: Any, blocking: Session, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -12,7 +12,7 @@ import httpx
 import pytest
 
 from sessions_app.client import AsyncPool, AsyncSession, Outcome, Pool, Session, errors
-from sessions_app.client.sessions import AsyncOutcomes, Outcomes
+from sessions_app.client.facets import AppOutcomes, Apps, AsyncAppOutcomes, AsyncApps, AsyncOutcomes, Outcomes
 
 # The documented signatures; the platform's own words, in their order.
 DOCUMENTED = {
@@ -35,14 +35,20 @@ def words(kind: type) -> dict[str, Any]:
     return {TWINS.get(name, name): value for name, value in own.items()}
 
 
-@pytest.mark.parametrize(
-    ("awaited", "blocking"), [(AsyncSession, Session), (AsyncOutcomes, Outcomes), (AsyncPool, Pool)]
-)
+TWO = [
+    (AsyncSession, Session),
+    (AsyncOutcomes, Outcomes),
+    (AsyncApps, Apps),
+    (AsyncAppOutcomes, AppOutcomes),
+]
+
+
+@pytest.mark.parametrize(("awaited", "blocking"), [*TWO, (AsyncPool, Pool)])
 def test_both_kinds_have_the_same_words(awaited: type, blocking: type) -> None:
     assert words(awaited).keys() == words(blocking).keys() | (TWINS.values() & words(awaited).keys())
 
 
-@pytest.mark.parametrize(("awaited", "blocking"), [(AsyncSession, Session), (AsyncOutcomes, Outcomes)])
+@pytest.mark.parametrize(("awaited", "blocking"), TWO)
 def test_both_kinds_have_the_same_signatures_and_docstrings(awaited: type, blocking: type) -> None:
     for name, method in inspect.getmembers(awaited, inspect.iscoroutinefunction):
         if name.startswith("_") or name in TWINS:
