@@ -170,6 +170,8 @@ def open_context(
                 page.screenshot(path=SHOTS / f"{request.node.name}-{number}.png", full_page=True)
     for context in contexts:
         context.close()
+    if request.node.get_closest_marker("portal_breaks"):
+        complaints = [each for each in complaints if "Response Status Error Code" not in each]
     assert complaints == []
 
 

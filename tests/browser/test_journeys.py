@@ -3,6 +3,7 @@
 import re
 
 import psutil
+import pytest
 from playwright.sync_api import Page, expect
 
 TERMINAL = "images.canfar.net/skaha/terminal:latest"
@@ -113,6 +114,45 @@ def test_a_row_under_the_pointer_stays_where_it_is(page, portal):
     page.mouse.move(5, 5)
     first = page.locator("#sessions-table tbody tr").first
     expect(first).to_contain_text("newcomer", timeout=8_000)
+
+
+def test_a_filter_filters_although_a_row_is_selected_and_clear_clears(page, portal):
+    for name in ("red", "green", "blue"):
+        launch_elsewhere(portal, name)
+    page.goto("/")
+    page.get_by_label("Select red").check()
+    page.get_by_role("searchbox").fill("green")
+    expect(page.locator("#sessions-table tbody tr")).to_have_count(1)
+    expect(page).to_have_url(re.compile(r"\?q=green"))
+    # A refresh that was under way must not bring the others back.
+    page.wait_for_timeout(3_000)
+    expect(page.locator("#sessions-table tbody tr")).to_have_count(1)
+    page.get_by_label("Select green").check()
+    page.wait_for_timeout(3_000)
+    expect(page.get_by_label("Select green")).to_be_checked()
+    page.get_by_role("button", name="Clear").click()
+    expect(page.get_by_label("Select green")).not_to_be_checked()
+    expect(page.locator("[data-selection]")).to_be_hidden()
+
+
+def test_after_going_back_from_a_filter_the_dialogs_still_open(page, portal):
+    launch_elsewhere(portal, "still-here")
+    page.goto("/")
+    page.get_by_role("searchbox").fill("still")
+    expect(page).to_have_url(re.compile(r"\?q=still"))
+    page.go_back()
+    page.get_by_role("link", name="Destroy still-here").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Destroy this session?")
+
+
+@pytest.mark.portal_breaks
+def test_a_mistake_of_the_portal_is_said_and_the_page_stays(page, portal):
+    launch_elsewhere(portal, "unharmed")
+    page.goto("/")
+    expect(page.get_by_role("link", name="unharmed", exact=True)).to_be_visible()
+    page.route("**/destroy?*", lambda route: route.fulfill(status=500, body="broken"))
+    page.get_by_role("link", name="Destroy unharmed").click()
+    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("The portal made a mistake")
 
 
 def test_a_session_launched_elsewhere_shows_up_within_three_seconds(page, portal):
