@@ -148,7 +148,7 @@ class Listing:
                 changed.append(record)
                 take_in(record, info, now)
         Record.objects.bulk_update(
-            changed, [*_FIELDS, "states", "reason", "gone", "id_sealed"], batch_size=200
+            changed, [*_FIELDS, "states", "reason", "gone"], batch_size=200
         )
         listed = {record.pk for record in records.values()}
         self._awaited -= listed
@@ -179,7 +179,7 @@ class Listing:
             part = fingerprints[start : start + 500]
             for record in Record.objects.filter(owner=self._person, id_fingerprint__in=part):
                 session_id = wanted[record.id_fingerprint]
-                record.keep_openable(self._person, session_id)
+                record.seal_anew_if_lost(self._person, session_id)
                 found[session_id] = record
         return found
 

@@ -62,13 +62,13 @@ class Record(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.slug})"
 
-    def keep_openable(self, person: Person, session_id: str) -> None:
-        """Seal the id anew where the keys it was sealed with are gone; the caller saves."""
+    def seal_anew_if_lost(self, person: Person, session_id: str) -> None:
+        """Seal the id again where the key it was sealed with is gone, and save it."""
         try:
             vault.unseal(person.owner_key, self.id_sealed)
         except vault.VaultError:
             self.id_sealed = vault.seal(person.owner_key, session_id)
-            self.states = []
+            self.save(update_fields=["id_sealed"])
 
 
 def fingerprint_of(person: Person, session_id: str) -> str:

@@ -114,3 +114,22 @@ async def _made(person: Person) -> str:
     from asgiref.sync import sync_to_async
 
     return await sync_to_async(WelcomeKey.objects.make)(person)
+
+
+async def test_a_session_can_still_be_reached_after_the_keys_were_replaced(alice, settings):
+    from dataclasses import replace
+
+    from cryptography.fernet import Fernet
+
+    from sessions_app import connections
+    from tests.portal.conftest import launch_values
+
+    slug = (await alice.post("/launch", launch_values())).url.rpartition("/")[2]
+    token = await Credential.objects.atoken(alice.person)
+    settings.KEYS = replace(settings.KEYS, credential_keys=(Fernet.generate_key().decode(),))
+    assert (await alice.get("/")).status_code == 200  # The connection in memory goes on.
+    connections.forget(alice.person)
+    assert (await alice.get("/")).url == "/signin"
+    await Credential.objects.akeep(alice.person, token)
+    await alice.get("/")
+    assert (await alice.get(f"/s/{slug}/log.txt")).status_code == 200
