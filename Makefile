@@ -14,16 +14,9 @@ welcome: setup
 setup:
 	@$(PYTHON) .setup/setup.py $(VENV) requirements.lock
 
-test-welcome: setup
-	@$(VENV)/bin/python manage.py welcome $(ARGS)
-
-setup:
+test-setup:
 	@$(PYTHON) .setup/setup.py $(VENV) requirements-dev.lock
 	@$(VENV)/bin/python .setup/browser.py
-
-test: check
-	@$(VENV)/bin/python -m pytest tests --ignore tests/browser -n auto --dist loadfile $(ARGS)
-	@$(VENV)/bin/python -m pytest tests/browser $(ARGS)
 
 check: test-setup
 	@$(VENV)/bin/ruff check .
@@ -31,9 +24,13 @@ check: test-setup
 	@$(VENV)/bin/mypy
 	@$(VENV)/bin/python manage.py makemigrations --check --dry-run --verbosity 0
 
+test: check
+	@$(VENV)/bin/python -m pytest tests --ignore tests/browser -n auto --dist loadfile $(ARGS)
+	@$(VENV)/bin/python -m pytest tests/browser $(ARGS)
+
 help:
-	@echo "make run    set up and run the portal on the local platform (ARGS for manage.py up)"
-	@echo "make test   set up and pass lint, types and every test"
-	@echo "make check  lint, types and migrations alone"
+	@echo "make run      set up and run the portal on the local platform (ARGS for manage.py up)"
 	@echo "make welcome  print another sign-in link"
-	@echo "make setup  install what the portal needs"
+	@echo "make test     set up and pass lint, types and every test"
+	@echo "make check    lint, types and migrations alone"
+	@echo "make setup    install what the portal needs"
