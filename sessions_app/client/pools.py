@@ -10,7 +10,8 @@ from .retries import Retries
 from .wire import base_address
 
 if TYPE_CHECKING:
-    from .drivers import AsyncDriver, Driver
+    from .drivers.asynchronous import AsyncDriver
+    from .drivers.blocking import Driver
 
 USUAL_CONCURRENCY = 32
 MOST_CONCURRENCY = 128
@@ -62,7 +63,7 @@ class AsyncPool(_Pool):
 
     def _open(self) -> None:
         # Imported here, so that the package is quick to import for those who only want its values.
-        from .drivers import AsyncDriver
+        from .drivers.asynchronous import AsyncDriver
 
         self.driver = AsyncDriver(self.url, **self._wiring)
 
@@ -91,7 +92,7 @@ class Pool(_Pool):
     driver: Driver
 
     def _open(self) -> None:
-        from .drivers import Driver
+        from .drivers.blocking import Driver
 
         self.driver = Driver(self.url, **self._wiring)
 

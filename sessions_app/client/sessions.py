@@ -21,7 +21,10 @@ from .running import Manner
 from .wire import LOG_LIMIT
 
 if TYPE_CHECKING:
-    from .drivers import AsyncChunks, AsyncTransport, Chunks, Transport
+    from .drivers.asynchronous import AsyncTransport
+    from .drivers.blocking import Transport
+    from .drivers.timing import Chunks
+    from .drivers.waiting import AsyncChunks
 
 LONGEST_TIMEOUT = 300.0
 

@@ -278,6 +278,7 @@ async def test_compressed_answers_are_inflated(either: Any, platform: Platform) 
         (b"x", "br"),
         (zlib.compress(b"[]"), "deflate"),
     ],
+    ids=["none", "cut", "unasked", "deflate"],
 )
 async def test_a_damaged_or_unasked_encoding_is_not_understood(
     either: Any, platform: Platform, body: bytes, encoding: str

@@ -151,7 +151,7 @@ def test_the_client_imports_no_django_and_nothing_else_of_the_portal() -> None:
     code = """
 import sys
 from sessions_app.client import *
-from sessions_app.client import drivers
+from sessions_app.client.drivers import asynchronous, blocking
 print([name for name in sys.modules if name.split(".")[0] in {"django", "channels", "canfarweb"}
        or name.startswith("sessions_app.") and not name.startswith("sessions_app.client")])
 """

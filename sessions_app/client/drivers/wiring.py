@@ -1,0 +1,55 @@
+"""What both drivers put on the wire: a request's headers, and the TLS settings."""
+
+from __future__ import annotations
+
+import logging
+import ssl
+from importlib import metadata
+from pathlib import Path
+
+import httpx
+
+from ..credentials import load_certificate
+from ..wire import Request, absolute
+
+Certificate = str | Path | bytes
+
+# Idle connections are dropped after this, so that a platform that moved is found at its new address.
+KEEPALIVE = 15.0
+
+# At INFO these print whole addresses, and ours hold the variables of a session.
+for _name in ("httpx", "httpcore"):
+    logging.getLogger(_name).setLevel(logging.WARNING)
+
+
+def prepared(base: str, request: Request, credential: dict[str, str]) -> httpx.Request:
+    """Return the request as the wire has it: everything in the query, an empty body of form type."""
+    headers = {
+        "Accept": "application/json",
+        "Accept-Encoding": "gzip",
+        "Content-Type": "application/x-www-form-urlencoded",
+        "User-Agent": _USER_AGENT,
+        **credential,
+    }
+    return httpx.Request(request.method, absolute(base, request), headers=headers)
+
+
+def tls_context(base: str, certificate: Certificate | None) -> ssl.SSLContext:
+    """Return the TLS settings; for http:// a context that trusts nobody, as making a real one takes a while."""
+    if not base.startswith("https:"):
+        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context = httpx.create_ssl_context(trust_env=False)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    if certificate is not None:
+        load_certificate(context, certificate)
+    return context
+
+
+def _version() -> str:
+    try:
+        return metadata.version("canfarweb")
+    except metadata.PackageNotFoundError:
+        return "0"
+
+
+_USER_AGENT = f"canfarweb/{_version()}"
