@@ -18,7 +18,7 @@ ALLOWED = {
     "access": {"models", "django"},
     "reasons": set(),
     "live": {"live", "access", "connections", "client", "models", "reasons", "django", "channels"},
-    "views": {"views", "forms", "access", "connections", "models", "client", "django"},
+    "views": {"views", "templatetags", "forms", "access", "connections", "models", "client", "django"},
     "forms": {"client", "connections", "django"},
 }
 OURS = {path.stem for path in APP.iterdir() if path.suffix == ".py" or path.is_dir()}

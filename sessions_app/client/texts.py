@@ -29,7 +29,9 @@ def plain(text: str, limit: int = 500) -> str:
     >>> plain("no\\x1b[31m such\\n  thing")
     'no [31m such thing'
     """
-    seen = "".join(_shown(character) for character in text[:_LOOKED_AT])
+    seen = text[:_LOOKED_AT]
+    if not seen.isprintable():
+        seen = "".join(_shown(character) for character in seen)
     line = " ".join(seen.split())
     return line if len(line) <= limit else line[: limit - 1].rstrip() + "…"
 

@@ -40,6 +40,7 @@ async def listing(request: PortalRequest, connection: Connection) -> HttpRespons
     context = {
         "reading": reading,
         "shown": shown,
+        "rows_html": listings.rows_html(shown.rows),
         "wanted": wanted,
         "kinds": KINDS,
         "reason": reason,

@@ -51,9 +51,7 @@ async def events(request: PortalRequest, connection: Connection, slug: str) -> H
     return _text("".join(f"{line}\n" for line in lines), record, "events")
 
 
-async def _without(
-    secret: bytes, chunks: LogText, stack: AsyncExitStack
-) -> AsyncIterator[bytes]:
+async def _without(secret: bytes, chunks: LogText, stack: AsyncExitStack) -> AsyncIterator[bytes]:
     """Pass the text on without the secret, also where it lies across two pieces."""
     held = b""
     async with stack:
