@@ -14,20 +14,20 @@ import httpx
 from httpx_aiohttp import AiohttpTransport
 from yarl import URL
 
-from ..answers import Answer, Collector, kept
+from ..answers import Answer, Collector
 from ..credentials import AsyncTokens
 from ..errors import PlatformError
 from ..retries import Retries
 from ..running import PATIENCE, Effort, Manner, no_place, perform, settled, wants_new_token
-from ..wire import Batch, Operation, Outcome, Request, Visit
+from ..wire import Batch, Operation, Outcome, Request, Visit, absolute
 from .waiting import AsyncChunks, Waiting, async_stream, close
-from .wiring import KEEPALIVE, Certificate, prepared, tls_context
+from .wiring import KEEPALIVE, Certificate, kept_headers, prepared, tls_context
 
 T = TypeVar("T")
 AsyncTransport = httpx.AsyncBaseTransport
 
-# Whose request aiohttp is sending in this task.
-_under_way: ContextVar[Effort] = ContextVar("_under_way")
+# Whose request aiohttp is sending in this task, and to which address.
+_under_way: ContextVar[tuple[Effort, str]] = ContextVar("_under_way")
 
 
 class AsyncDriver:
@@ -43,6 +43,7 @@ class AsyncDriver:
         transport: AsyncTransport | None = None,
     ) -> None:
         self._base, self._retries, self._injected = base, retries, transport
+        self._root = httpx.URL(base)
         self._places = asyncio.Semaphore(concurrency)
         self._concurrency = concurrency
         self._tls = tls_context(base, certificate)
@@ -165,7 +166,7 @@ class AsyncDriver:
             try:
                 effort.attempts += 1
                 async with Waiting(request, effort):
-                    response = await self._send(prepared(self._base, request, headers), effort)
+                    response = await self._send(request, headers, effort)
                     try:
                         return await self._collected(request, response, effort)
                     finally:
@@ -184,7 +185,7 @@ class AsyncDriver:
         try:
             effort.attempts += 1
             async with Waiting(request, effort):
-                response = await self._send(prepared(self._base, request, headers), effort)
+                response = await self._send(request, headers, effort)
             try:
                 yield response
             finally:
@@ -196,20 +197,22 @@ class AsyncDriver:
         effort.token = await manner.tokens.current()
         return manner.credential(effort.token).headers(creating=request.creating)
 
-    async def _send(self, prepared: httpx.Request, effort: Effort) -> httpx.Response:
+    async def _send(self, request: Request, headers: dict[str, str], effort: Effort) -> httpx.Response:
+        address = absolute(self._base, request)
         if self._injected is not None:
             effort.sent = True
-            return await self._injected.handle_async_request(prepared)
+            return await self._injected.handle_async_request(prepared(address, request, headers))
         if self._door is None:
             self._door = _Aiohttp(self._tls)
-        token = _under_way.set(effort)
+        token = _under_way.set((effort, address))
         try:
-            return await self._door.handle_async_request(prepared)
+            # To take an address apart costs httpx more than all else; aiohttp does that again, so httpx gets the root.
+            return await self._door.handle_async_request(prepared(self._root, request, headers))
         finally:
             _under_way.reset(token)
 
     async def _collected(self, request: Request, response: httpx.Response, effort: Effort) -> Answer:
-        collector = Collector(request, response.status_code, kept(response.headers.multi_items()))
+        collector = Collector(request, response.status_code, kept_headers(response))
         pieces = aiter(async_stream(response))
         try:
             async for chunk in pieces:
@@ -252,8 +255,9 @@ class _Aiohttp(AiohttpTransport):
         return self
 
     def request(self, *, url: str, **options: Any) -> Any:
-        """Send; aiohttp would unquote what it thinks needs no quoting in a query."""
-        return self._session.request(url=URL(url, encoded=True), **options)
+        """Send to the address under way; aiohttp would unquote what it thinks needs no quoting in a query."""
+        _, address = _under_way.get()
+        return self._session.request(url=URL(address, encoded=True), **options)
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -261,9 +265,8 @@ class _Aiohttp(AiohttpTransport):
 
 
 async def _note_sent(session: aiohttp.ClientSession, context: Any, params: Any) -> None:
-    effort = _under_way.get(None)
-    if effort is not None:
-        effort.sent = True
+    effort, _ = _under_way.get()
+    effort.sent = True
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:

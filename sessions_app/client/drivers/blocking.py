@@ -13,14 +13,14 @@ from typing import Any, TypeVar
 
 import httpx
 
-from ..answers import Answer, Collector, kept
+from ..answers import Answer, Collector
 from ..credentials import Tokens
 from ..errors import PlatformError
 from ..retries import Retries
 from ..running import PATIENCE, Effort, Manner, no_place, perform, settled, wants_new_token
-from ..wire import Batch, Operation, Outcome, Request
+from ..wire import Batch, Operation, Outcome, Request, absolute
 from .timing import Chunks, Clock, Timed, stream
-from .wiring import KEEPALIVE, Certificate, prepared, tls_context
+from .wiring import KEEPALIVE, Certificate, kept_headers, prepared, tls_context
 
 T = TypeVar("T")
 Transport = httpx.BaseTransport
@@ -39,6 +39,8 @@ class Driver:
         transport: Transport | None = None,
     ) -> None:
         self._base, self._retries, self._injected = base, retries, transport
+        self._root = httpx.URL(base)
+        self._origin = base.index("/", base.index("//") + 2) if base.count("/") > 2 else len(base)
         self._places = threading.BoundedSemaphore(concurrency)
         self._concurrency = concurrency
         self._tls = tls_context(base, certificate)
@@ -172,17 +174,21 @@ class Driver:
         with self._place(request), self._lane() as lane:
             effort.attempts += 1
             with Timed(request, effort):
-                response = self._send(prepared(self._base, request, headers), lane, effort)
+                response = self._send(request, headers, lane, effort)
             try:
                 yield response
             finally:
                 response.close()
 
-    def _send(self, prepared: httpx.Request, lane: _Lane, effort: Effort) -> httpx.Response:
+    def _send(self, request: Request, headers: dict[str, str], lane: _Lane, effort: Effort) -> httpx.Response:
+        address = absolute(self._base, request)
         if self._injected is not None:
             effort.sent = True
-            return self._injected.handle_request(prepared)
-        return lane.send(prepared, effort, self._clock)
+            return self._injected.handle_request(prepared(address, request, headers))
+        made = prepared(self._root, request, headers)
+        # To take an address apart costs httpx more than all else, so it gets the root, and this for the request line.
+        made.extensions["target"] = address[self._origin :].encode("ascii")
+        return lane.send(made, effort, self._clock)
 
     @contextmanager
     def _lane(self) -> Iterator[_Lane]:
@@ -201,7 +207,7 @@ class Driver:
                 lane.transport.close()
 
     def _collected(self, request: Request, response: httpx.Response, effort: Effort) -> Answer:
-        collector = Collector(request, response.status_code, kept(response.headers.multi_items()))
+        collector = Collector(request, response.status_code, kept_headers(response))
         pieces = iter(stream(response))
         while not collector.full:
             with Timed(request, effort):
@@ -242,7 +248,7 @@ class _Lane:
                 effort.sent = True
 
         limits = dict.fromkeys(("connect", "read", "write", "pool"), max(effort.left, 0.001))
-        prepared.extensions = {"timeout": limits, "trace": trace}
+        prepared.extensions = {**prepared.extensions, "timeout": limits, "trace": trace}
         alarm = clock.set(effort.left, self._cut)
         try:
             return self.transport.handle_request(prepared)

@@ -10,10 +10,11 @@ from types import TracebackType
 import aiohttp
 import httpx
 
-from ..answers import Body, kept
+from ..answers import Body
 from ..running import Effort, too_slow
 from ..wire import Request
 from .troubles import TROUBLE, trouble
+from .wiring import kept_headers
 
 _TROUBLE = (*TROUBLE, aiohttp.ClientError)
 
@@ -53,7 +54,7 @@ class AsyncChunks:
     """A body as it arrives, inflated. Once it is read, ``truncated`` says whether the cap cut it short."""
 
     def __init__(self, request: Request, response: httpx.Response, effort: Effort) -> None:
-        headers = kept(response.headers.multi_items())
+        headers = kept_headers(response)
         self._request, self._effort = request, effort
         self._body = Body(request, response.status_code, headers, request.max_bytes)
         self._raw = aiter(async_stream(response))

@@ -9,8 +9,9 @@ from pathlib import Path
 
 import httpx
 
+from ..answers import kept
 from ..credentials import load_certificate
-from ..wire import Request, absolute
+from ..wire import Request
 
 Certificate = str | Path | bytes
 
@@ -22,7 +23,7 @@ for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
-def prepared(base: str, request: Request, credential: dict[str, str]) -> httpx.Request:
+def prepared(url: httpx.URL | str, request: Request, credential: dict[str, str]) -> httpx.Request:
     """Return the request as the wire has it: everything in the query, an empty body of form type."""
     headers = {
         "Accept": "application/json",
@@ -31,7 +32,16 @@ def prepared(base: str, request: Request, credential: dict[str, str]) -> httpx.R
         "User-Agent": _USER_AGENT,
         **credential,
     }
-    return httpx.Request(request.method, absolute(base, request), headers=headers)
+    made = httpx.Request(request.method, url, headers=headers)
+    # Said once, it need not be found out by trying to decode every header.
+    made.headers.encoding = "ascii"
+    return made
+
+
+def kept_headers(response: httpx.Response) -> dict[str, str]:
+    """Return the headers of an answer that mean something to us."""
+    response.headers.encoding = "iso-8859-1"
+    return kept(response.headers.multi_items())
 
 
 def tls_context(base: str, certificate: Certificate | None) -> ssl.SSLContext:
