@@ -21,13 +21,13 @@ from ..retries import Retries
 from ..running import PATIENCE, Effort, Manner, no_place, perform, settled, wants_new_token
 from ..wire import Batch, Operation, Outcome, Request, Visit, absolute
 from .waiting import AsyncChunks, Waiting, async_stream, close
-from .wiring import KEEPALIVE, Certificate, kept_headers, prepared, tls_context
+from .wiring import KEEPALIVE, Certificate, headers_of, kept_headers, prepared, tls_context
 
 T = TypeVar("T")
 AsyncTransport = httpx.AsyncBaseTransport
 
-# Whose request aiohttp is sending in this task, and to which address.
-_under_way: ContextVar[tuple[Effort, str]] = ContextVar("_under_way")
+# What aiohttp is sending in this task: whose request, to which address, with which headers.
+_under_way: ContextVar[tuple[Effort, str, dict[str, str]]] = ContextVar("_under_way")
 
 
 class AsyncDriver:
@@ -195,19 +195,19 @@ class AsyncDriver:
 
     async def _headers(self, request: Request, manner: Manner[AsyncTokens], effort: Effort) -> dict[str, str]:
         effort.token = await manner.tokens.current()
-        return manner.credential(effort.token).headers(creating=request.creating)
+        return headers_of(manner.credential(effort.token).headers(creating=request.creating))
 
     async def _send(self, request: Request, headers: dict[str, str], effort: Effort) -> httpx.Response:
         address = absolute(self._base, request)
         if self._injected is not None:
             effort.sent = True
-            return await self._injected.handle_async_request(prepared(address, request, headers))
+            return await self._injected.handle_async_request(prepared(request, address, headers))
         if self._door is None:
             self._door = _Aiohttp(self._tls)
-        token = _under_way.set((effort, address))
+        # To read an address and to sort headers costs httpx more than all else, and aiohttp does both again.
+        token = _under_way.set((effort, address, headers))
         try:
-            # To take an address apart costs httpx more than all else; aiohttp does that again, so httpx gets the root.
-            return await self._door.handle_async_request(prepared(self._root, request, headers))
+            return await self._door.handle_async_request(httpx.Request(request.method, self._root))
         finally:
             _under_way.reset(token)
 
@@ -254,10 +254,10 @@ class _Aiohttp(AiohttpTransport):
         """Return what sends: asked for at each request, as it is not aiohttp's own class."""
         return self
 
-    def request(self, *, url: str, **options: Any) -> Any:
+    def request(self, **options: Any) -> Any:
         """Send to the address under way; aiohttp would unquote what it thinks needs no quoting in a query."""
-        _, address = _under_way.get()
-        return self._session.request(url=URL(address, encoded=True), **options)
+        _, address, headers = _under_way.get()
+        return self._session.request(**{**options, "url": URL(address, encoded=True), "headers": headers})
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -265,8 +265,7 @@ class _Aiohttp(AiohttpTransport):
 
 
 async def _note_sent(session: aiohttp.ClientSession, context: Any, params: Any) -> None:
-    effort, _ = _under_way.get()
-    effort.sent = True
+    _under_way.get()[0].sent = True
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:

@@ -20,7 +20,7 @@ from ..retries import Retries
 from ..running import PATIENCE, Effort, Manner, no_place, perform, settled, wants_new_token
 from ..wire import Batch, Operation, Outcome, Request, absolute
 from .timing import Chunks, Clock, Timed, stream
-from .wiring import KEEPALIVE, Certificate, kept_headers, prepared, tls_context
+from .wiring import KEEPALIVE, Certificate, headers_of, kept_headers, prepared, tls_context
 
 T = TypeVar("T")
 Transport = httpx.BaseTransport
@@ -170,7 +170,7 @@ class Driver:
     @contextmanager
     def _exchange(self, request: Request, manner: Manner[Tokens], effort: Effort) -> Iterator[httpx.Response]:
         effort.token = manner.tokens.current()
-        headers = manner.credential(effort.token).headers(creating=request.creating)
+        headers = headers_of(manner.credential(effort.token).headers(creating=request.creating))
         with self._place(request), self._lane() as lane:
             effort.attempts += 1
             with Timed(request, effort):
@@ -184,8 +184,8 @@ class Driver:
         address = absolute(self._base, request)
         if self._injected is not None:
             effort.sent = True
-            return self._injected.handle_request(prepared(address, request, headers))
-        made = prepared(self._root, request, headers)
+            return self._injected.handle_request(prepared(request, address, headers))
+        made = prepared(request, self._root, headers)
         # To take an address apart costs httpx more than all else, so it gets the root, and this for the request line.
         made.extensions["target"] = address[self._origin :].encode("ascii")
         return lane.send(made, effort, self._clock)

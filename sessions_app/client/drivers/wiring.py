@@ -23,15 +23,19 @@ for _name in ("httpx", "httpcore"):
     logging.getLogger(_name).setLevel(logging.WARNING)
 
 
-def prepared(url: httpx.URL | str, request: Request, credential: dict[str, str]) -> httpx.Request:
-    """Return the request as the wire has it: everything in the query, an empty body of form type."""
-    headers = {
+def headers_of(credential: dict[str, str]) -> dict[str, str]:
+    """Return the headers of a request: everything is in the query, the body is empty and of form type."""
+    return {
         "Accept": "application/json",
         "Accept-Encoding": "gzip",
         "Content-Type": "application/x-www-form-urlencoded",
         "User-Agent": _USER_AGENT,
         **credential,
     }
+
+
+def prepared(request: Request, url: httpx.URL | str, headers: dict[str, str]) -> httpx.Request:
+    """Return the request as httpx has it."""
     made = httpx.Request(request.method, url, headers=headers)
     # Said once, it need not be found out by trying to decode every header.
     made.headers.encoding = "ascii"
