@@ -44,6 +44,11 @@ def test_what_is_on_its_way_is_told_by_the_last_event_in_time_not_in_place():
     assert sentence("pending", events[::-1]) == "Pulling the image."
 
 
+def test_of_events_in_the_same_second_the_later_row_is_the_newer():
+    events = [Event("Normal", reason, "…", NOON, NOON) for reason in ("Scheduled", "Created", "Started")]
+    assert sentence("pending", events) == "Started; waiting for the application to answer."
+
+
 def test_a_pull_tells_how_far_it_is():
     events = told(("Normal", "Progress", "Downloaded 40 of 91 packages"))
     assert sentence("pending", events) == "Pulling the image: Downloaded 40 of 91 packages."
