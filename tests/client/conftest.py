@@ -114,7 +114,13 @@ async def _write(reply: Reply, writer: asyncio.StreamWriter) -> bool:
 
 @pytest.fixture
 def platform() -> Iterator[Platform]:
-    """A running server, in a thread of its own so that the blocking session can be tested as well."""
+    with serving() as platform:
+        yield platform
+
+
+@contextlib.contextmanager
+def serving() -> Iterator[Platform]:
+    """Run the server, in a thread of its own so that the blocking session can be tested as well."""
     platform = Platform()
     loop = asyncio.new_event_loop()
     ready = threading.Event()
