@@ -84,7 +84,7 @@ def sentence(state: str, events: Sequence[EventLike]) -> str:
     if not events:
         return "The platform gives no reason." if state == "failed" else ""
     # Times are told in whole seconds; of those in one second the later row is the newer.
-    newest_first = sorted(reversed(events), key=moment, reverse=True)
+    newest_first = sorted(events, key=moment)[::-1]
     in_trouble = state == "failed" or newest_first[0].type == "Warning" or newest_first[0].reason == "BackOff"
     # What is in trouble is explained by any of its events, what is on its way by the last one.
     looked_at = newest_first if in_trouble else newest_first[:1]

@@ -147,9 +147,7 @@ class Listing:
             if _differs(record, info) or not record.states:
                 changed.append(record)
                 take_in(record, info, now)
-        Record.objects.bulk_update(
-            changed, [*_FIELDS, "states", "reason", "gone"], batch_size=200
-        )
+        Record.objects.bulk_update(changed, [*_FIELDS, "states", "reason", "gone"], batch_size=200)
         listed = {record.pk for record in records.values()}
         self._awaited -= listed
         # A row that could not be read may be any of those that seem to be missing.
