@@ -182,8 +182,8 @@ class Threaded:
         found = getattr(self.blocking, name)
         if name == "outcomes":
             return Threaded(found)
-        if name == "apps":
-            return lambda session_id: Threaded(found(session_id))
+        if name in {"apps", "within"}:
+            return lambda given: Threaded(found(given))
 
         async def call(*args: Any, **kwargs: Any) -> Any:
             return await asyncio.to_thread(found, *args, **kwargs)
