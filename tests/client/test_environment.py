@@ -45,7 +45,6 @@ def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
 
 def configured(home: Path, text: str, **given: Any) -> None:
     """Write the configuration file, as the released client keeps it."""
-    pytest.importorskip("yaml", reason="PyYAML is not installed")
     (home / ".canfar").mkdir()
     filled = {"version": 2, "expiry": 9999999999.0, "server": "http://host/skaha", **given}
     (home / ".canfar" / "config.yaml").write_text(textwrap.dedent(text).format(**filled))
