@@ -199,7 +199,9 @@ def comparison(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Comparison]
 def version(request: pytest.FixtureRequest) -> str:
     installed = RELEASED / request.param / ".installed"
     if not installed.exists():
-        pytest.fail(f"canfar {request.param} is not installed: run python3 .setup/released.py, as make test does.")
+        pytest.fail(
+            f"canfar {request.param} is not installed: run python3 .setup/released.py, as make test does."
+        )
     return str(request.param)
 
 
