@@ -11,20 +11,22 @@ import logging
 import os
 import random
 import socket
+import threading
 import time
 import zlib
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 
-from sessions_app.client import AsyncPool, AsyncSession, Retries, errors
+from sessions_app.client import AsyncPool, AsyncSession, Retries, Session, errors
+from sessions_app.client.drivers.timing import Clock
 from sessions_app.client.retries import Budget
 
 from .conftest import Make, Platform, Reply, eager
 
 # 10,000 is what the client is held to; the quick suite cancels fewer.
-CANCELLED = 10 * max(int(os.environ.get("CANFARWEB_EXAMPLES", "50")), 50)
+CANCELLED = 10 * max(int(os.environ.get("CLIENT_EXAMPLES", "50")), 50)
 JSON = {"Content-Type": "application/json"}
 
 
@@ -170,6 +172,40 @@ async def test_many_items_never_open_more_connections_than_places(make: Make, pl
     assert [outcome.item for outcome in outcomes] == [f"a{number}" for number in range(100)]
     assert platform.most_busy <= 8
     assert platform.connections <= 8
+
+
+async def test_single_calls_open_no_connections_beyond_the_places(make: Make, platform: Platform) -> None:
+    session = make(concurrency=2)
+    await session.info([f"a{number}" for number in range(6)])
+    await asyncio.gather(*(session.fetch() for _ in range(6)))
+    assert platform.connections <= 2
+
+
+async def test_a_closed_blocking_session_leaves_no_thread(platform: Platform) -> None:
+    def use() -> None:
+        with Session(url=platform.url) as session:
+            session.info(["a", "b", "c"])
+
+    before = set(threading.enumerate())
+    await asyncio.gather(*(asyncio.to_thread(use) for _ in range(3)))
+    deadline = time.monotonic() + 2
+    while ours := [one.name for one in set(threading.enumerate()) - before if one.name.startswith("canfar")]:
+        assert time.monotonic() < deadline, ours
+        await asyncio.sleep(0.01)
+
+
+def test_a_clock_calls_back_in_time_whatever_was_set_before() -> None:
+    clock, called, wrong = Clock(), threading.Event(), list[int]()
+    far = clock.set(60, lambda: None)
+    off = clock.set(0.02, lambda: wrong.append(1))
+    clock.call_off(off)
+    begun = time.monotonic()
+    clock.set(0.05, called.set)
+    assert called.wait(2)
+    assert time.monotonic() - begun >= 0.05
+    assert wrong == []
+    clock.call_off(far)
+    clock.end()
 
 
 async def test_one_failure_among_many_is_found_at_its_place(either: Any, platform: Platform) -> None:
@@ -512,9 +548,14 @@ async def test_calls_cancelled_at_random_moments_leave_the_pool_whole(platform: 
         assert pool.driver._places._value == 5
         assert len(asyncio.all_tasks()) == 1
         platform.always(b"[]", delay=0.05)
-        begun = time.monotonic()
-        await asyncio.gather(*(session.fetch() for _ in range(20)))
-        assert time.monotonic() - begun < 1.0
+        assert await seconds(session.fetch(), session.fetch(), session.fetch()) < 0.15
+        assert await seconds(*(session.fetch() for _ in range(20))) < 1.0
+
+
+async def seconds(*calls: Awaitable[Any]) -> float:
+    begun = time.monotonic()
+    await asyncio.gather(*calls)
+    return time.monotonic() - begun
 
 
 async def test_one_refresh_serves_all_who_wait(pool: AsyncPool, platform: Platform) -> None:

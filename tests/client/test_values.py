@@ -22,7 +22,7 @@ from sessions_app.client.wire import Batch
 from .answers import APP, AVAILABILITY, CONTEXT, EVENTS, IMAGES, SESSIONS, STATS
 
 # 1,000 is what the client is held to; the quick suite tries fewer.
-EXAMPLES = int(os.environ.get("CANFARWEB_EXAMPLES", "100"))
+EXAMPLES = int(os.environ.get("CLIENT_EXAMPLES", "100"))
 quick = settings(max_examples=EXAMPLES, deadline=None, suppress_health_check=list(HealthCheck))
 
 

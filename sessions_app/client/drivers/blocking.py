@@ -86,7 +86,7 @@ class Driver:
             threads.shutdown()
         while free:
             free.pop().transport.close()
-        clock.stop()
+        clock.end()
 
     def _forget(self) -> None:
         # Connections that nobody is using; who has one takes it out and puts it back.

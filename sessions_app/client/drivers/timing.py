@@ -15,6 +15,9 @@ from ..wire import Request
 from .troubles import TROUBLE, trouble
 from .wiring import kept_headers
 
+# The thread of a clock that nobody uses ends after this, in seconds.
+LINGER = 5.0
+
 
 class Timed:
     """Wait, blocking. What ends the block when the time is over is a socket's own limit, or a ``Clock``."""
@@ -50,13 +53,14 @@ class Alarm:
 
 
 class Clock:
-    """Call back at moments that hardly ever come, with one thread for all that wait."""
+    """Call back at moments that hardly ever come, with one thread for all that wait, while there are any."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
         self._alarms: set[Alarm] = set()
         self._thread: threading.Thread | None = None
         self._wakes = 0.0
+        self._ended = False
 
     def set(self, seconds: float, cut: Callable[[], None]) -> Alarm:
         """Have ``cut`` called in so many seconds."""
@@ -75,28 +79,34 @@ class Clock:
         """Let the moment pass."""
         with self._changed:
             self._alarms.discard(alarm)
+            if self._ended:
+                self._changed.notify()
 
-    def stop(self) -> None:
-        """Let all moments pass, and end the thread."""
+    def end(self) -> None:
+        """End the thread once nothing waits any more."""
         with self._changed:
-            self._alarms.clear()
-            self._thread = None
+            self._ended = True
             self._changed.notify()
 
     def _watch(self) -> None:
-        me = threading.current_thread()
-        while True:
-            with self._changed:
-                if self._thread is not me:
-                    return
-                now = time.monotonic()
-                over = [alarm for alarm in self._alarms if alarm.moment <= now]
-                self._alarms.difference_update(over)
-                if not over:
-                    self._wakes = min((alarm.moment for alarm in self._alarms), default=now + 3600)
-                    self._changed.wait(self._wakes - now)
+        while over := self._over():
             for alarm in over:
                 alarm.cut()
+
+    def _over(self) -> list[Alarm]:
+        """Wait for moments to come and return their alarms; none if nothing has waited for a while."""
+        with self._changed:
+            while True:
+                now = time.monotonic()
+                over = [alarm for alarm in self._alarms if alarm.moment <= now]
+                if over:
+                    self._alarms.difference_update(over)
+                    return over
+                self._wakes = min((alarm.moment for alarm in self._alarms), default=now + LINGER)
+                waiting = bool(self._alarms) or not self._ended
+                if not (waiting and self._changed.wait(self._wakes - now)) and not self._alarms:
+                    self._thread = None
+                    return []
 
 
 class Chunks:
