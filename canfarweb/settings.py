@@ -36,7 +36,7 @@ PLATFORM_NAME = env.text("CANFARWEB_PLATFORM_NAME") or (
 SESSION_HOSTS = env.words("CANFARWEB_SESSION_HOSTS")
 # How old a shared answer may be, in seconds, while nothing is in transition. On loopback a read costs next to
 # nothing; on a real platform each one asks several services (skaha-contract.md, chapter 12).
-QUIET_FRESHNESS = env.number("CANFARWEB_QUIET_FRESHNESS", 2 if PLATFORM_IS_LOCAL else 10, low=1, high=300)
+QUIET_FRESHNESS = env.number("CANFARWEB_QUIET_FRESHNESS", 1.8 if PLATFORM_IS_LOCAL else 10, low=1, high=300)
 
 ALLOWED_HOSTS = env.words("CANFARWEB_HOSTS")
 if PRODUCTION and not ALLOWED_HOSTS:

@@ -12,7 +12,7 @@ from weakref import WeakKeyDictionary
 
 from django.conf import settings
 
-from sessions_app.client import AsyncPool, AsyncSession, errors, values
+from sessions_app.client import AsyncPool, AsyncSession, Retries, errors, values
 from sessions_app.connections import tasks, writes
 from sessions_app.connections.connection import Connection
 from sessions_app.connections.links import BadLinkError
@@ -40,7 +40,9 @@ class _Registry:
     """The pool of one platform and everybody's connection through it, for one event loop."""
 
     def __init__(self) -> None:
-        self.pool = AsyncPool(url=settings.PLATFORM_URL, concurrency=32)
+        # Every read here is asked again by the next look at a page; to insist within one would only hide for
+        # seconds that the platform is away.
+        self.pool = AsyncPool(url=settings.PLATFORM_URL, concurrency=32, retries=Retries(times=0))
         self.connections: dict[int, tuple[float, Connection]] = {}
 
     def remember(self, connection: Connection) -> None:

@@ -19,8 +19,8 @@ from sessions_app.connections.rows import Listing, Row
 from sessions_app.models import Person, Record
 from sessions_app.signin import vault
 
-# Seconds an answer is good for.
-RESTLESS_FRESHNESS = 2.0
+# Seconds an answer is good for: a little less than the pages' rhythm, so that each look is a new one.
+RESTLESS_FRESHNESS = 1.8
 STATS_FRESHNESS = 10.0
 CATALOGUE_FRESHNESS = 300.0
 EVENTS_FRESHNESS = 2.0

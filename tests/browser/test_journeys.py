@@ -169,10 +169,12 @@ def test_the_page_says_that_the_platform_is_away_and_keeps_the_list(page, portal
     command = platform.info["cmdline"]
     platform.kill()
     notice = page.locator(".notice--trouble")
-    expect(notice).to_be_visible(timeout=5_000)
-    expect(notice).to_contain_text("as it was")
-    expect(page.get_by_role("link", name="survivor", exact=True)).to_be_visible()
-    portal.foreign_platform = _start(command)
+    try:
+        expect(notice).to_be_visible(timeout=5_000)
+        expect(notice).to_contain_text("as it was")
+        expect(page.get_by_role("link", name="survivor", exact=True)).to_be_visible()
+    finally:
+        portal.foreign_platform = _start(command)
     expect(notice).to_have_count(0, timeout=10_000)
     expect(page.get_by_role("row", name=re.compile("survivor"))).to_contain_text("Running")
 
