@@ -159,8 +159,8 @@ async def test_a_launch_without_an_answer_in_time_may_have_arrived(make: Make, p
 async def test_waiting_for_a_free_place_does_not_count_against_the_timeout(
     make: Make, platform: Platform
 ) -> None:
-    platform.always(b"{}", delay=0.25)
-    session = make(concurrency=2, timeout=0.6)
+    platform.always(b"{}", delay=0.15)
+    session = make(concurrency=2, timeout=0.5)
     outcomes = await session.outcomes.info([f"a{number}" for number in range(10)])
     assert all(outcome.ok for outcome in outcomes)
     assert platform.most_busy == 2
