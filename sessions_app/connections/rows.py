@@ -117,9 +117,8 @@ class Listing:
         return next((known for known in self._known.values() if known.record.slug == slug), None)
 
     def needing_reason(self) -> list[Known]:
-        """Return the sessions whose state asks for a word of explanation, failed ones first."""
-        needing = [known for known in self._known.values() if _wants_reason(known)]
-        return sorted(needing, key=lambda known: known.info.state != "failed")
+        """Return the sessions whose state asks for a word of explanation."""
+        return [known for known in self._known.values() if _wants_reason(known)]
 
     async def update(self, infos: list[SessionInfo], began: datetime, *, not_understood: int = 0) -> None:
         """Take in a list that was asked for at ``began``: records appear, change state and are marked gone with it."""
