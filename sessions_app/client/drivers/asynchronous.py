@@ -44,6 +44,7 @@ class AsyncDriver:
     ) -> None:
         self._base, self._retries, self._injected = base, retries, transport
         self._root = httpx.URL(base)
+        self._blanks: dict[str, httpx.Request] = {}
         self._places = asyncio.Semaphore(concurrency)
         self._concurrency = concurrency
         self._tls = tls_context(base, certificate)
@@ -204,12 +205,20 @@ class AsyncDriver:
             return await self._injected.handle_async_request(prepared(request, address, headers))
         if self._door is None:
             self._door = _Aiohttp(self._tls)
-        # To read an address and to sort headers costs httpx more than all else, and aiohttp does both again.
         token = _under_way.set((effort, address, headers))
         try:
-            return await self._door.handle_async_request(httpx.Request(request.method, self._root))
+            return await self._door.handle_async_request(self._blank(request.method))
         finally:
             _under_way.reset(token)
+
+    def _blank(self, method: str) -> httpx.Request:
+        """Return a request with a method and no more.
+
+        To read an address and to sort headers costs httpx more than all else, and aiohttp does both again.
+        """
+        if method not in self._blanks:
+            self._blanks[method] = httpx.Request(method, self._root)
+        return self._blanks[method]
 
     async def _collected(self, request: Request, response: httpx.Response, effort: Effort) -> Answer:
         collector = Collector(request, response.status_code, kept_headers(response))
@@ -239,15 +248,12 @@ class _Aiohttp(AiohttpTransport):
 
     def __init__(self, tls: ssl.SSLContext) -> None:
         super().__init__(verify=tls, trust_env=False)
-        tracing = aiohttp.TraceConfig()
-        tracing.on_request_headers_sent.append(_note_sent)
         self._session = aiohttp.ClientSession(
             # The driver counts requests; a limit here would count them a second time.
-            connector=aiohttp.TCPConnector(limit=0, ssl=tls, keepalive_timeout=KEEPALIVE),
+            connector=_Connector(limit=0, ssl=tls, keepalive_timeout=KEEPALIVE),
             cookie_jar=aiohttp.DummyCookieJar(),
             auto_decompress=False,
             trust_env=False,
-            trace_configs=[tracing],
         )
 
     def get_client(self) -> Any:
@@ -264,15 +270,24 @@ class _Aiohttp(AiohttpTransport):
         await self._session.close()
 
 
-async def _note_sent(session: aiohttp.ClientSession, context: Any, params: Any) -> None:
-    _under_way.get()[0].sent = True
+class _Connector(aiohttp.TCPConnector):
+    """Connections; whoever is handed one writes at once, so from then on a request counts as sent."""
+
+    async def connect(self, *request: Any, **options: Any) -> Any:
+        connection = await super().connect(*request, **options)
+        _under_way.get()[0].sent = True
+        return connection
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
-    """Run these side by side; what goes wrong in one ends the others and is raised as it is."""
+    """Run these side by side; what goes wrong in one ends the others and is raised as it is.
+
+    Each may go a step before the next begins, so that the first is on the wire while the last is being prepared.
+    """
     try:
         async with asyncio.TaskGroup() as group:
             for each in work:
                 group.create_task(each)
+                await asyncio.sleep(0)
     except ExceptionGroup as problems:
         raise problems.exceptions[0] from None
