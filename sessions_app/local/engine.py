@@ -102,6 +102,7 @@ class Engine:
             cores=wanted.cores,
             ram=wanted.ram,
             created=now,
+            started=now,
             expires=int(now) + self.site.limits.lifetime_of(wanted.kind),
         )
         await self._store.keep(session)

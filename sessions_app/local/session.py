@@ -21,7 +21,12 @@ def new_slug() -> str:
 
 @dataclass(slots=True)
 class Session:
-    """A session: what was asked for, where it runs and how it ended."""
+    """A session: what was asked for, where it runs and how it ended.
+
+    ``started`` is when it left the queue, none while it waits there. An app of a desktop has the desktop's id as
+    ``parent`` and three characters as ``app``; its ``id`` is ours alone. ``log_start`` is the byte at which the log
+    that the API shows begins, after the parts that were rotated away.
+    """
 
     user: str
     name: str
@@ -42,6 +47,10 @@ class Session:
     ticks: int | None = None
     boot: str | None = None
     deleted: bool = False
+    started: float | None = None
+    parent: str = ""
+    app: str = ""
+    log_start: int = 0
 
     @property
     def active(self) -> bool:

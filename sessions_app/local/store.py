@@ -9,7 +9,7 @@ import secrets
 import sqlite3
 import threading
 from collections.abc import Iterable
-from dataclasses import astuple, fields
+from dataclasses import MISSING, astuple, fields
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +17,7 @@ from .events import Event
 from .machine import UnusableError
 from .session import Session
 
-VERSION = 1
+VERSION = 2
 log = logging.getLogger("sessions_app.local")
 SESSION_COLUMNS = [f.name for f in fields(Session)]
 EVENT_COLUMNS = [f.name for f in fields(Event)]
@@ -56,6 +56,20 @@ class Store:
             raise UnusableError(f"{path} was written by a newer version of the local platform.")
         if version == 0:
             self._db.executescript(SCHEMA)
+        elif version < VERSION:
+            self._grow()
+
+    def _grow(self) -> None:
+        """Give an older file the columns that it lacks."""
+        self._db.execute("BEGIN IMMEDIATE")
+        there = {row[1] for row in self._db.execute("PRAGMA table_info(sessions)")}
+        for column in fields(Session):
+            if column.name not in there and column.default is not MISSING:
+                default = "NULL" if column.default is None else repr(column.default)
+                self._db.execute(f"ALTER TABLE sessions ADD COLUMN {column.name} DEFAULT {default}")
+        self._db.execute("UPDATE sessions SET started = created")
+        self._db.execute(f"PRAGMA user_version = {VERSION}")
+        self._db.execute("COMMIT")
 
     def meta(self, key: str, fresh: str) -> str:
         """Read a value that never changes once it is there; keep the fresh one if it is not."""
