@@ -71,6 +71,12 @@ class Skaha:
         """Create a session that runs Python code, which may hold spaces: the only thing cut is `args`."""
         return self.create("python3", "-c", f"exec(bytes.fromhex('{code.encode().hex()}'))", **more)
 
+    def emptied(self) -> None:
+        """Delete everything, and see it gone."""
+        for row in self.get("/session").json():
+            self.delete(row["id"])
+        eventually(lambda: self.get("/session").text == "[]")
+
     def info(self, session: str) -> dict[str, Any]:
         answer = self.get(f"/session/{session}")
         return answer.json() if answer.status_code == 200 else {}
