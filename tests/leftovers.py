@@ -45,7 +45,7 @@ def pytest_sessionfinish(session: pytest.Session) -> None:
     ):
         time.sleep(0.2)
     reporter = config.pluginmanager.get_plugin("terminalreporter")
-    reporter.ensure_newline()
+    reporter.line("")
     if left:
         session.exitstatus = pytest.ExitCode.TESTS_FAILED
         reporter.section("left behind by the tests", red=True)
