@@ -5,11 +5,22 @@ import os
 import re
 from collections.abc import Awaitable, Callable
 
-from . import events, wire
+from . import apps, events, wire
 from .catalogue import HOST
 from .engine import Engine
 from .kinds import DESKTOP_APP, HEADLESS, IMAGE_KINDS
-from .request import Receive, Request, Response, Scope, Send, TooLargeError, read, send_response, text
+from .request import (
+    Receive,
+    Request,
+    Response,
+    Scope,
+    Send,
+    TooLargeError,
+    json_answer,
+    read,
+    send_response,
+    text,
+)
 from .rules import RefusedError, check_id, wanted
 from .session import Session
 from .store import Store
@@ -111,20 +122,20 @@ class Api:
         return user, None
 
 
-def _json(body: str) -> Response:
-    return Response(200, body, "application/json")
-
-
 async def list_or_one(api: Api, request: Request, user: str, rest: list[str]) -> Response:
     """GET session, GET session/ID."""
     if rest:
         return _one(api, request, user, rest[0])
     view = request.first("view") or ""
     if view == "stats":
-        return _json(wire.pretty(wire.stats(api.engine.usage, api.engine.all())))
+        return json_answer(wire.pretty(wire.stats(api.engine.usage, api.engine.all())))
     if view == "all":
-        return _json(wire.pretty_list([wire.public_row(s) for s in _chosen(request, api.engine.all(), "")]))
-    return _json(wire.pretty_list([_row(api, s) for s in _chosen(request, api.engine.mine(user), view)]))
+        return json_answer(
+            wire.pretty_list([wire.public_row(s) for s in _chosen(request, api.engine.all(), "")])
+        )
+    return json_answer(
+        wire.pretty_list([_row(api, s) for s in _chosen(request, api.engine.mine(user), view)])
+    )
 
 
 def _chosen(request: Request, sessions: list[Session], view: str) -> list[Session]:
@@ -134,7 +145,8 @@ def _chosen(request: Request, sessions: list[Session], view: str) -> list[Sessio
         sessions = [s for s in sessions if s.status.lower() == status.lower()]
     if view.lower() == "interactive":
         return [s for s in sessions if s.kind != HEADLESS]
-    return [s for s in sessions if kind is None or s.kind == kind.lower()]
+    # The apps of desktops are shown to who asks for them.
+    return [s for s in sessions if (s.kind != DESKTOP_APP if kind is None else s.kind == kind.lower())]
 
 
 def _row(api: Api, session: Session) -> dict[str, object]:
@@ -145,21 +157,31 @@ def _one(api: Api, request: Request, user: str, wanted_id: str) -> Response:
     check_id(wanted_id)
     session, view = api.engine.find(user, wanted_id), request.first("view")
     if view == "logs":
-        return Response(200, "", "text/plain", file=api.engine.log_path(session) if session else None)
+        return _logs(api, session)
     if view == "events":
         if session is None:
             raise RefusedError(404, f"session {wanted_id} not found.")
-        return text(200, events.table(api.engine.events(session)))
+        # With several pods the real platform finds no events (contract 5.2).
+        return text(200, events.table([] if api.engine.apps(session) else api.engine.events(session)))
     if session is None:
         raise RefusedError(404, f"session {wanted_id} not found")
-    return _json(wire.pretty(_row(api, session)))
+    return json_answer(wire.pretty(_row(api, session)))
+
+
+def _logs(api: Api, session: Session | None) -> Response:
+    """Send what a session has said, and then what its apps have (contract 5.1)."""
+    if session is None:
+        return Response(200, "", "text/plain")
+    more = [api.engine.log_path(app) for app in api.engine.apps(session)]
+    return Response(200, "", "text/plain", file=api.engine.log_path(session), more=more)
 
 
 async def create_or_change(api: Api, request: Request, user: str, rest: list[str]) -> Response:
     """POST session, POST session/ID."""
     if rest:
         return await _change(api, request, user, rest[0])
-    active = sum(session.active and session.kind != HEADLESS for session in api.engine.mine(user))
+    mine = api.engine.mine(user)
+    active = sum(session.active and session.kind not in (HEADLESS, DESKTOP_APP) for session in mine)
     session = await api.engine.create(wanted(request, user, active, api.engine.site.limits.sessions))
     return text(200, session.id + "\n")
 
@@ -190,7 +212,7 @@ async def delete(api: Api, request: Request, user: str, rest: list[str]) -> Resp
 
 async def context(api: Api, request: Request, user: str, rest: list[str]) -> Response:
     """GET context."""
-    return _json(wire.compact(wire.context(api.engine.site.limits.sessions)))
+    return json_answer(wire.compact(wire.context(api.engine.site.limits.sessions)))
 
 
 async def image(api: Api, request: Request, user: str, rest: list[str]) -> Response:
@@ -198,37 +220,13 @@ async def image(api: Api, request: Request, user: str, rest: list[str]) -> Respo
     kind = request.first("type") or ""
     if kind and kind not in IMAGE_KINDS:
         raise RefusedError(400, f"unknown type: {kind}")
-    return _json(wire.pretty_list(wire.image_rows(kind)))
+    images = [image for image in api.engine.site.puller.usable() if not kind or kind in image.kinds]
+    return json_answer(wire.pretty_list(wire.image_rows(images)))
 
 
 async def repository(api: Api, request: Request, user: str, rest: list[str]) -> Response:
     """GET repository."""
-    return _json(wire.compact([HOST]))
-
-
-async def apps(api: Api, request: Request, user: str, rest: list[str]) -> Response:
-    """GET session/ID/app: there are no desktop apps here yet (contract 8)."""
-    if len(rest) > 2 and rest[2]:
-        raise RefusedError(
-            404, f"{DESKTOP_APP.replace('-', ' ')} with session {rest[0]} and app ID {rest[2]} was not found"
-        )
-    return _json("[]")
-
-
-async def add_app(api: Api, request: Request, user: str, rest: list[str]) -> Response:
-    """POST session/ID/app."""
-    if len(rest) > 2 and rest[2]:
-        raise RefusedError(400, "Cannot modify an existing app.")
-    if not request.first("image"):
-        raise RefusedError(400, "Missing parameter 'image'")
-    raise RefusedError(404, f"session {rest[0]} not found")
-
-
-async def delete_app(api: Api, request: Request, user: str, rest: list[str]) -> Response:
-    """DELETE session/ID/app/APP."""
-    if len(rest) < 3 or not rest[2]:
-        raise RefusedError(400, "Missing app ID")
-    return Response()
+    return json_answer(wire.compact([HOST]))
 
 
 RESOURCES: dict[str, dict[str, Handler]] = {
@@ -237,4 +235,4 @@ RESOURCES: dict[str, dict[str, Handler]] = {
     "image": {"GET": image},
     "repository": {"GET": repository},
 }
-APP: dict[str, Handler] = {"GET": apps, "POST": add_app, "DELETE": delete_app}
+APP: dict[str, Handler] = {"GET": apps.show, "POST": apps.add, "DELETE": apps.delete}

@@ -12,9 +12,9 @@ from typing import Any
 from .events import NORMAL, WARNING, Event, one_line
 from .life import DEADLINE, DELETED, Life
 from .machine import boot_id
-from .place import Site
+from .place import Site, tidy
 from .process import End, Process, adopt_marked, kill_marked, marked, read_end
-from .session import COMPLETED, FAILED, Session
+from .session import COMPLETED, FAILED, Session, app_id, new_app
 from .store import Store
 from .usage import Usage
 
@@ -36,6 +36,7 @@ class Wanted:
     env: list[str]
     cores: float | None
     ram: float | None
+    parent: str = ""
 
 
 class Engine:
@@ -67,7 +68,22 @@ class Engine:
         """Find a session of this person; another's is as good as none."""
         self._look()
         found = self.by_id(session)
+        return found if found and found.user == user and not found.parent else None
+
+    def find_app(self, user: str, desktop: str, app: str) -> Session | None:
+        """Find an app of a desktop of this person."""
+        found = self.by_id(app_id(desktop, app))
         return found if found and found.user == user else None
+
+    def apps(self, desktop: Session) -> list[Session]:
+        """List the apps of a desktop."""
+        if desktop.kind != "desktop":
+            return []
+        return [
+            session
+            for session in self._sessions.values()
+            if session.parent == desktop.id and not session.deleted
+        ]
 
     def by_id(self, session: str) -> Session | None:
         """Find a session by its id."""
@@ -105,6 +121,9 @@ class Engine:
             started=now,
             expires=int(now) + self.site.limits.lifetime_of(wanted.kind),
         )
+        if wanted.parent:
+            session.parent, session.app = wanted.parent, self._new_app(wanted.parent)
+            session.id = app_id(session.parent, session.app)
         await self._store.keep(session)
         self._add(session)
         self._say(session, NORMAL, "Scheduled", f"Accepted by {self.site.hostname}")
@@ -112,12 +131,16 @@ class Engine:
         return session
 
     async def renew(self, session: Session) -> None:
-        """Move the deadline to a full lifetime from now, never back (contract 6)."""
-        session.expires = max(session.expires, int(time.time()) + self.site.limits.lifetime)
-        await self._store.keep(session)
+        """Move the deadline to a full lifetime from now, never back; its apps' too (contract 6)."""
+        for each in [session, *self.apps(session)]:
+            if each.active:
+                each.expires = max(each.expires, int(time.time()) + self.site.limits.lifetime)
+                await self._store.keep(each)
 
     async def delete(self, session: Session) -> None:
-        """Take a session off the list at once; its processes end in the background."""
+        """Take a session off the list at once, with its apps; its processes end in the background."""
+        for app in self.apps(session):
+            await self.delete(app)
         session.deleted = True
         await self._store.keep(session)
         self._end(session, DELETED)
@@ -207,7 +230,7 @@ class Engine:
         self._to_force.pop(session.id, None)
         if life.lost:  # Nobody has ended what it started.
             self._to_force[session.id] = 0
-        _remove_socket(session)
+        tidy(self.site, session)
         if session.deleted:
             await self._forget(session)
 
@@ -257,6 +280,11 @@ class Engine:
     def _look(self) -> None:
         self.usage.look({life.session.id: life.process.pid for life in self._lives.values() if life.process})
 
+    def _new_app(self, desktop: str) -> str:
+        while app_id(desktop, app := new_app()) in self._sessions:
+            pass
+        return app
+
     def _add(self, session: Session) -> None:
         self._sessions[session.id] = self._slugs[session.slug] = session
 
@@ -277,8 +305,3 @@ class Engine:
             event = Event(session.id, len(events), type, reason, message, now, now)
             events.append(event)
         self._store.note(event)
-
-
-def _remove_socket(session: Session) -> None:
-    if session.address.startswith("unix:"):
-        Path(session.address.removeprefix("unix:")).unlink(missing_ok=True)

@@ -14,15 +14,18 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from .catalogue import Image
+from .catalogue import IMAGES, Image
 from .machine import cores
 
 log = logging.getLogger("sessions_app.local")
 
 STAMP = "READY"
 PASSED_ON = re.compile(
-    r"PIP_|SSL_|REQUESTS_|CURL_|XDG_CACHE|(HTTPS?|NO|ALL)_PROXY$|(PATH|HOME|LANG|TMPDIR)$", re.I
+    r"PIP_|NPM_CONFIG_|NODE_EXTRA_CA|SSL_|REQUESTS_|CURL_|XDG_CACHE|(HTTPS?|NO|ALL)_PROXY$|"
+    r"(PATH|HOME|LANG|TMPDIR)$",
+    re.I,
 )
+CHATTER = re.compile(r"\[notice\]|npm (http|warn|notice|info)|npm error (A complete log|code|\s|$)")
 SAY_EVERY = 2.0
 
 Say = Callable[[str], None]
@@ -43,6 +46,10 @@ class Puller:
         """Answer the environment of an image if it is here."""
         folder = self.root / image.folder
         return folder if (folder / STAMP).exists() else None
+
+    def usable(self) -> list[Image]:
+        """List the images that are here, or can be pulled here, and can then run."""
+        return [image for image in IMAGES if not image.lacks(self.folder(image) is not None)]
 
     async def pull(self, image: Image, say: Say) -> Path:
         """Pull an image, or wait for the pull that is under way."""
@@ -91,13 +98,15 @@ class _Pull:
         await self._call(lock, sys.executable, "-m", "venv", *["--without-pip"] * ours, str(self._folder))
         pip = [sys.executable, "-m", "pip", "--python", str(python)] if ours else [str(python), "-m", "pip"]
         await self._install(lock, pip)
+        if self._image.node:
+            await self._install_node(lock)
+        for name, text in self._image.files.items():
+            (self._folder / name).parent.mkdir(parents=True, exist_ok=True)
+            (self._folder / name).write_text(text)
         self._say("Compiling", at_once=True)
         await self._call(
             lock, str(python), "-m", "compileall", "-q", "-j", str(cores()), str(self._folder / "lib")
         )
-        for name, text in self._image.files.items():
-            (self._folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (self._folder / name).write_text(text)
         (self._folder / STAMP).write_text(self._image.digest + "\n")
         self._say("Installed and compiled", at_once=True)
 
@@ -121,6 +130,22 @@ class _Pull:
             heard=heard,
         )
 
+    async def _install_node(self, lock: int) -> None:
+        """Install the locked npm packages; none of them may run anything while it is installed."""
+        for path in self._image.node_files:
+            shutil.copyfile(path, self._folder / path.name)
+        got, total = 0, self._image.node_packages
+
+        def heard(line: str) -> None:
+            nonlocal got
+            if line.startswith("npm http fetch GET 200") and ".tgz" in line:
+                got += 1
+                self._say(f"Downloaded {got} of {total} npm packages", at_once=got == total)
+
+        options = ("--ignore-scripts", "--no-audit", "--no-fund", "--loglevel", "http")
+        self._say(f"Downloading {total} npm packages", at_once=True)
+        await self._call(lock, "npm", "ci", "--prefix", str(self._folder), *options, heard=heard)
+
     def _say(self, text: str, at_once: bool = False) -> None:
         now = time.monotonic()
         if at_once or now - self._said_at >= SAY_EVERY:
@@ -140,14 +165,15 @@ class _Pull:
             start_new_session=True,
         )
         assert process.stdout
-        last = ""
+        last, first = "", ""
         try:
             async for raw in process.stdout:
                 line = raw.decode(errors="replace").strip()
-                last = line if line and not line.startswith("[notice]") else last
+                if line and not CHATTER.match(line):
+                    first, last = first or (line if line.startswith("npm error ") else ""), line
                 heard(line)
             if await process.wait():
-                raise PullError(last.removeprefix("ERROR: ") or f"{command[2]} failed")
+                raise PullError(re.sub(r"^(ERROR:|npm error) ", "", first or last) or f"{command[2]} failed")
         finally:
             if process.returncode is None:
                 with contextlib.suppress(ProcessLookupError):

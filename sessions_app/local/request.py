@@ -46,13 +46,19 @@ class Request:
 
 @dataclass
 class Response:
-    """An answer: its text, or a file that is sent as far as it goes now."""
+    """An answer: its text, or files that are sent one after the other, as far as they go now."""
 
     status: int = 200
     body: str = ""
     content_type: str = ""
     headers: dict[str, str] = field(default_factory=dict)
     file: Path | None = None
+    more: list[Path] = field(default_factory=list)
+
+
+def json_answer(body: str) -> Response:
+    """Answer in JSON."""
+    return Response(200, body, "application/json")
 
 
 def text(status: int, body: str, **headers: str) -> Response:
@@ -133,18 +139,27 @@ async def _start(send: Send, status: int, headers: dict[str, str]) -> None:
 
 async def _send_file(response: Response, headers: dict[str, str], gzip: bool, send: Send) -> None:
     assert response.file is not None
-    try:
-        size = response.file.stat().st_size
-    except OSError:
-        size = 0
+    paths = [response.file, *response.more]
+    sizes = [_size(path) for path in paths]
     # A writer goes on while we read: what is there now is the answer, and no byte more.
     headers |= (
-        {"content-encoding": "gzip", "vary": "accept-encoding"} if gzip else {"content-length": str(size)}
+        {"content-encoding": "gzip", "vary": "accept-encoding"}
+        if gzip
+        else {"content-length": str(sum(sizes))}
     )
     await _start(send, response.status, headers)
-    async for piece in _pieces(response.file, size, gzip):
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    for path, size in zip(paths, sizes, strict=True):
+        # Compressed parts may follow each other, as the format has it.
+        async for piece in _pieces(path, size, gzip):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:
+        return 0
 
 
 async def _pieces(path: Path, size: int, gzip: bool) -> AsyncIterator[bytes]:
