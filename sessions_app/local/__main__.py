@@ -17,6 +17,8 @@ LIMITS = {
     "--keep": ("keep", "seconds a finished interactive session stays listed"),
     "--headless-keep": ("headless_keep", "seconds a finished headless session stays listed"),
     "--grace": ("grace", "seconds between asking a session to end and killing it"),
+    "--capacity-cores": ("capacity_cores", "cores that sessions may ask for together; 0 for the machine's"),
+    "--capacity-memory": ("capacity_memory", "GiB that sessions may ask for together; 0 for the machine's"),
     "--backoff": ("backoff", "seconds before a failed pull is tried again, doubled each time"),
 }
 DEFAULT_DATA = Path(__file__).parents[2] / "var" / "platform"

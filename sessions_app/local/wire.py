@@ -80,8 +80,7 @@ def session_row(session: Session, used: Sample | None, port: int) -> dict[str, A
         "type": session.kind,
         "status": session.status,
         "name": session.name,
-        "startTime": start_time(session.created),
-        "expiryTime": moment(session.expires),
+        **_times(session),
         "connectURL": connect_url(session, port),
     }
     if session.ram is not None:
@@ -103,8 +102,15 @@ def public_row(session: Session) -> dict[str, Any]:
         "userid": session.user,
         "type": session.kind,
         "status": session.status,
-        "startTime": start_time(session.created),
+        **({} if session.started is None else {"startTime": start_time(session.started)}),
     }
+
+
+def _times(session: Session) -> dict[str, str]:
+    """Compose when it started and when it expires; what waits for room has neither (contract 4.6)."""
+    if session.started is None:
+        return {}
+    return {"startTime": start_time(session.started), "expiryTime": moment(session.expires)}
 
 
 def connect_url(session: Session, port: int) -> str:
