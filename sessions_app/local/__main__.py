@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from . import image_command
 from .kinds import Limits
 from .machine import UnusableError
 from .serve import Options, check_name, open_store, run, usual_user
@@ -42,6 +43,8 @@ def parser() -> argparse.ArgumentParser:
 
 def main(arguments: list[str]) -> int:
     """Run the command; what cannot be is said in a sentence."""
+    if arguments[:1] == ["image"]:
+        return _image(arguments[1:])
     given = parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
@@ -54,6 +57,14 @@ def main(arguments: list[str]) -> int:
         sys.stderr.write(f"{problem}\n")
         return 1
     return 0
+
+
+def _image(arguments: list[str]) -> int:
+    try:
+        return image_command.main(arguments, DEFAULT_DATA)
+    except UnusableError as problem:
+        sys.stderr.write(f"{problem}\n")
+        return 1
 
 
 def _check() -> None:

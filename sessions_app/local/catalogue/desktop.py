@@ -1,8 +1,7 @@
 """The desktop: an X server that a browser shows, and what can be started inside it."""
 
+from ..programs import menu
 from .recipe import PYTHON, Image, Place, Program, program_files
-
-WINDOW_MANAGERS = (("jwm", "openbox"), "jwm")
 
 
 def _desktop(place: Place) -> list[str]:
@@ -25,15 +24,14 @@ DESKTOP = Image(
     tools=(
         (("Xtigervnc",), "tigervnc-standalone-server"),
         (("vncpasswd", "tigervncpasswd"), "tigervnc-tools"),
-        WINDOW_MANAGERS,
+        (("jwm",), "jwm"),
+        (("xterm",), "xterm"),
     ),
 )
 XTERM = Image(
     "skaha/xterm:latest",
     ("desktop-app",),
-    programs={
-        "desktop-app": Program(lambda place: ["xterm", "-T", "xterm", "-fa", "Monospace", "-fs", "11"])
-    },
+    programs={"desktop-app": Program(lambda place: [*menu.XTERM, "-T", "xterm"])},
     tools=((("xterm",), "xterm"),),
 )
 DS9 = Image(

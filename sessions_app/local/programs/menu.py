@@ -14,7 +14,7 @@ SETTINGS = """<?xml version="1.0"?>
   <RootMenu onroot="123">{entries}<Separator/><Exit label="End this session" confirm="true"/></RootMenu>
   <Tray x="0" y="-1" height="32">
     <TrayButton label={title}>root:1</TrayButton>
-    {buttons}
+    <Spacer width="12"/>{buttons}<Spacer width="12"/>
     <TaskList maxwidth="220"/>
     <Clock format="%a %e %b  %H:%M"/>
   </Tray>

@@ -24,7 +24,7 @@ def galaxy() -> bytes:
             40 * chance.paretovariate(1.1),
         )
     for place in range(len(drawn)):
-        drawn[place] += chance.gauss(100, 4)
+        drawn[place] += chance.gauss(100, 1.5)
     if sys.byteorder == "little":
         drawn.byteswap()
     return header() + padded(drawn.tobytes(), b"\0")
