@@ -1,7 +1,6 @@
 """The items of the contract's chapter 13 that concern this slice, over plain HTTP; numbers in the docstrings.
 
-Not here yet: desktop apps (8 to 12, but for the empty answers), carta (6, 13), and the desktop of 15.
-Items 2 to 5 with a real notebook are in `tests/local/test_images.py`, because its pull is slow.
+Items 2 to 7 and 13 are in `test_kinds`, 8 to 12 and 15 in `test_apps`: they need real notebooks and desktops.
 """
 
 import datetime
