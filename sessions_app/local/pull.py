@@ -85,7 +85,7 @@ class _Pull:
 @contextlib.asynccontextmanager
 async def alone(path: Path) -> AsyncIterator[int]:
     """Hold a lock file; waiting for it does not block the loop."""
-    while (lock := try_lock(path)) is None:
+    while (lock := try_lock(path)) is None:  # noqa: ASYNC110 - another process holds it
         await asyncio.sleep(0.2)
     try:
         yield lock

@@ -22,6 +22,11 @@ IMAGES = Path(os.environ.get("CANFARWEB_TEST_IMAGES", ROOT / "var" / "test-image
 TERMINAL = "images.canfar.net/skaha/terminal:latest"
 NOTEBOOK = "images.canfar.net/skaha/base-notebook:latest"
 MARIMO = "images.canfar.net/skaha/marimo:latest"
+WEB_TERMINAL = "images.canfar.net/skaha/web-terminal:latest"
+DESKTOP = "images.canfar.net/skaha/desktop:latest"
+XTERM = "images.canfar.net/skaha/xterm:latest"
+JS9 = "images.canfar.net/skaha/js9-stand-in:latest"
+PULL = 240
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 

@@ -13,6 +13,7 @@ from .serving import Page, arguments, asked_to_end, files, listen, secret
 
 PIECE = 2**16
 TIME_TO_END = 3.0
+A_MOMENT = 0.3
 
 
 class Screen(Page, tornado.websocket.WebSocketHandler):
@@ -92,16 +93,17 @@ def serve(given: Any, screen: str) -> None:
 async def first_end(told: asyncio.Event, parts: dict[str, asyncio.subprocess.Process]) -> int:
     """Wait for the first part that ends, and say which and how."""
     stop = asyncio.create_task(told.wait())
+    # The server first: where it has ended, it is the reason.
     waits = {asyncio.create_task(process.wait()): name for name, process in parts.items()}
-    done, rest = await asyncio.wait({stop, *waits}, return_when=asyncio.FIRST_COMPLETED)
-    for task in rest:
-        task.cancel()
-    if stop in done:
+    await asyncio.wait({stop, *waits}, return_when=asyncio.FIRST_COMPLETED)
+    if told.is_set():
         return 0
-    ended = done.pop()
-    code = await ended
-    sys.stdout.write(f"{waits[ended]} has ended ({code}), and the desktop with it.\n")
-    return 0 if code == 0 else 1
+    # Whoever lost its screen ends too, and may be noticed first.
+    await asyncio.wait(waits, timeout=A_MOMENT)
+    stop.cancel()
+    ended = next(task for task in waits if task.done())
+    sys.stdout.write(f"{waits[ended]} has ended ({ended.result()}), and the desktop with it.\n")
+    return 0 if ended.result() == 0 else 1
 
 
 async def end(*processes: asyncio.subprocess.Process) -> None:

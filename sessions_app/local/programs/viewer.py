@@ -58,16 +58,18 @@ class HomeFiles(Files):
 
     def validate_absolute_path(self, root: str, absolute_path: str) -> str | None:
         """Refuse what is no FITS file, and what a link leads to outside."""
-        real = os.path.realpath(absolute_path)
-        hidden = any(part.startswith(".") for part in Path(absolute_path).relative_to(root).parts)
-        if (
-            hidden
-            or not real.lower().endswith(ENDINGS)
-            or not Path(real).is_relative_to(os.path.realpath(root))
-        ):
+        if not shown(Path(absolute_path), Path(root)):
             raise tornado.web.HTTPError(404)
         checked: str | None = super().validate_absolute_path(root, absolute_path)
         return checked
+
+
+def shown(path: Path, home: Path) -> bool:
+    """Say whether a file is to be shown: one of the home, also by its real name, that is not hidden."""
+    if not path.is_relative_to(home) or any(part.startswith(".") for part in path.relative_to(home).parts):
+        return False
+    real = path.resolve()
+    return real.name.lower().endswith(ENDINGS) and real.is_relative_to(home.resolve()) and real.is_file()
 
 
 def found(home: Path) -> list[dict[str, Any]]:
@@ -78,7 +80,7 @@ def found(home: Path) -> list[dict[str, Any]]:
         inner[:] = sorted(name for name in inner if not name.startswith(".")) if depth < DEEPEST else []
         for name in sorted(names):
             path = Path(folder, name)
-            if name.lower().endswith(ENDINGS) and not name.startswith(".") and path.is_file():
+            if shown(path, home):
                 rows.append({"name": str(path.relative_to(home)), "size": path.stat().st_size})
         if len(rows) >= MOST_FILES:
             break
