@@ -4,11 +4,13 @@ import logging
 import os
 import re
 from collections.abc import Awaitable, Callable
+from typing import Any
 
-from . import apps, events, wire
+from . import account, apps, events, openapi, wire
 from .catalogue import HOST
 from .engine import Engine
 from .kinds import DESKTOP_APP, HEADLESS, IMAGE_KINDS
+from .people import Holder
 from .request import (
     Receive,
     Request,
@@ -23,7 +25,7 @@ from .request import (
 )
 from .rules import RefusedError, check_id, wanted
 from .session import Session
-from .store import Store
+from .signin import SignIn, SignInError
 
 log = logging.getLogger("sessions_app.local")
 
@@ -32,7 +34,10 @@ WELCOME = """<!doctype html><html lang="en"><title>Local science platform</title
 <h1>Local science platform</h1>
 <p>It answers as Skaha does, under <code>/skaha/v1</code>, and runs sessions as processes of this machine.
 It is for trying out and for tests, not for production.</p>
+<p>All that it answers is described in its <a href="/skaha/openapi.json">OpenAPI document</a>.</p>
 """
+
+PAGES = ("/", "/skaha", "/skaha/openapi.json", "/skaha/capabilities", "/skaha/availability")
 
 Handler = Callable[["Api", Request, str, list[str]], Awaitable[Response]]
 
@@ -40,9 +45,10 @@ Handler = Callable[["Api", Request, str, list[str]], Awaitable[Response]]
 class Api:
     """The ASGI application."""
 
-    def __init__(self, engine: Engine, store: Store, port: int) -> None:
-        self.engine, self.port = engine, port
-        self._store = store
+    def __init__(self, engine: Engine, signin: SignIn, port: int) -> None:
+        self.engine, self.port, self.people = engine, port, signin.people
+        self._signin = signin
+        self._account = account.Account(signin, lambda request: self._holder(request).name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -61,22 +67,30 @@ class Api:
             return text(421, "This host name is not served here.\n")
         if request.path.startswith("/session/"):
             return text(307, "", location=request.target, connection="close")
+        if _from_elsewhere(request):
+            return text(403, "This comes from a web page of another site, so it is refused.\n")
         if (page := self._page(request)) is not None:
             return page
+        if request.path.startswith("/ac/"):
+            return await self._handled(self._account.answer(request))
         return await self._resource(request)
 
     def _page(self, request: Request) -> Response | None:
         """Answer what needs nobody to be signed in."""
         path = request.path.rstrip("/") or "/"
+        if path not in PAGES:
+            return None
+        if request.method not in ("GET", "HEAD"):
+            return text(405, f"unsupported: HTTP {request.method}\n", allow="GET, HEAD")
         if path in ("/", "/skaha"):
-            return Response(200, "" if request.method == "HEAD" else WELCOME, "text/html; charset=utf-8")
+            return Response(200, WELCOME, "text/html; charset=utf-8")
+        if path == "/skaha/openapi.json":
+            return Response(200, wire.pretty(openapi.document()), "application/json")
         base = f"http://{request.headers['host']}/skaha"
         if path == "/skaha/capabilities":
             return Response(200, wire.capabilities(base), "text/xml")
-        if path == "/skaha/availability":
-            short = request.first("detail") == "min"
-            return Response(200, "" if short else wire.availability(), "text/xml")
-        return None
+        short = request.first("detail") == "min"
+        return Response(200, "" if short else wire.availability(), "text/xml")
 
     async def _resource(self, request: Request) -> Response:
         parts = request.path.split("/")
@@ -88,38 +102,59 @@ class Api:
             return (
                 self._unsupported(request, handlers) if not handler else text(404, "There is nothing here.\n")
             )
-        user, refusal = self._person(request)
-        if refusal:
-            return refusal
-        response = await self._handled(handler, request, user, rest)
-        response.headers["x-vo-authenticated"] = user
+        try:
+            holder = self._holder(request)
+        except SignInError as problem:
+            return account.refusal(problem)
+        if holder.allowed:
+            response = await self._handled(self._called(handler, request, holder.name, rest))
+        else:
+            response = text(403, "Not authorized to use the skaha system\n")
+        response.headers["x-vo-authenticated"] = holder.name
         return response
 
-    async def _handled(self, handler: Handler, request: Request, user: str, rest: list[str]) -> Response:
+    async def _called(self, handler: Handler, request: Request, user: str, rest: list[str]) -> Response:
+        if rest == [""] or len(rest) > 3:
+            raise RefusedError(400 if len(rest) > 3 else 404, f"Invalid request: {request.path}")
+        return await handler(self, request, user, rest)
+
+    async def _handled(self, answering: Awaitable[Response]) -> Response:
         try:
-            if rest == [""] or len(rest) > 3:
-                raise RefusedError(400 if len(rest) > 3 else 404, f"Invalid request: {request.path}")
-            return await handler(self, request, user, rest)
+            return await answering
         except RefusedError as refused:
             return text(refused.status, refused.text + ("\n" if refused.status < 500 else ""))
+        except SignInError as problem:
+            return account.refusal(problem)
         except Exception as error:
             log.exception("A request failed")
             return text(500, f"unexpected exception: {type(error).__name__}")
 
+    def rows(self, sessions: list[Session]) -> list[dict[str, Any]]:
+        """Compose the members of sessions, as their owners see them."""
+        groups = {user: self.people.gids(user) for user in {session.user for session in sessions}}
+        return [
+            wire.session_row(session, self.engine.usage.of(session.id), self.port, groups[session.user])
+            for session in sessions
+        ]
+
     def _unsupported(self, request: Request, handlers: dict[str, Handler]) -> Response:
         return text(405, f"unsupported: HTTP {request.method}\n", allow=", ".join(handlers))
 
-    def _person(self, request: Request) -> tuple[str, Response | None]:
+    def _holder(self, request: Request) -> Holder:
         """Tell who asks, or how they are turned away (contract 1.5, 1.6)."""
         scheme, _, token = request.headers.get("authorization", "").partition(" ")
         if scheme.lower() != "bearer" or not token:
-            return "", text(401, "Unauthorized\n", WWW_Authenticate="Bearer")
-        user = self._store.user(token.strip())
-        if user is None:
-            reason = "Invalid JWT token"
-            challenge = f'Bearer error="invalid_token", error_description="{reason}"'
-            return "", text(401, reason, WWW_Authenticate=challenge)
-        return user, None
+            raise SignInError(401, "")
+        return self._signin.who(token.strip())
+
+
+def _from_elsewhere(request: Request) -> bool:
+    """Say whether a page of another origin would change something; programs send none of these headers."""
+    if request.method in ("GET", "HEAD", "OPTIONS"):
+        return False
+    own = f"http://{request.headers['host']}".lower()
+    elsewhere = request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none")
+    return elsewhere or request.headers.get("origin", own).lower() != own
 
 
 async def list_or_one(api: Api, request: Request, user: str, rest: list[str]) -> Response:
@@ -133,9 +168,7 @@ async def list_or_one(api: Api, request: Request, user: str, rest: list[str]) ->
         return json_answer(
             wire.pretty_list([wire.public_row(s) for s in _chosen(request, api.engine.all(), "")])
         )
-    return json_answer(
-        wire.pretty_list([_row(api, s) for s in _chosen(request, api.engine.mine(user), view)])
-    )
+    return json_answer(wire.pretty_list(api.rows(_chosen(request, api.engine.mine(user), view))))
 
 
 def _chosen(request: Request, sessions: list[Session], view: str) -> list[Session]:
@@ -147,10 +180,6 @@ def _chosen(request: Request, sessions: list[Session], view: str) -> list[Sessio
         return [s for s in sessions if s.kind != HEADLESS]
     # The apps of desktops are shown to who asks for them.
     return [s for s in sessions if (s.kind != DESKTOP_APP if kind is None else s.kind == kind.lower())]
-
-
-def _row(api: Api, session: Session) -> dict[str, object]:
-    return wire.session_row(session, api.engine.usage.of(session.id), api.port)
 
 
 def _one(api: Api, request: Request, user: str, wanted_id: str) -> Response:
@@ -165,7 +194,7 @@ def _one(api: Api, request: Request, user: str, wanted_id: str) -> Response:
         return text(200, events.table([] if api.engine.apps(session) else api.engine.events(session)))
     if session is None:
         raise RefusedError(404, f"session {wanted_id} not found")
-    return json_answer(wire.pretty(_row(api, session)))
+    return json_answer(wire.pretty(*api.rows([session])))
 
 
 def _logs(api: Api, session: Session | None) -> Response:

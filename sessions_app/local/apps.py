@@ -20,24 +20,20 @@ def _apps(api: Api, user: str | None) -> list[Session]:
     return [session for session in everybody if session.kind == DESKTOP_APP]
 
 
-def _row(api: Api, app: Session) -> dict[str, object]:
-    return wire.session_row(app, api.engine.usage.of(app.id), api.port)
-
-
 async def show(api: Api, request: Request, user: str, rest: list[str]) -> Response:
     """GET session/ID/app lists every app of the caller, whatever the id; GET session/ID/app/APP shows one."""
     if len(rest) > 2 and rest[2]:
         if (app := api.engine.find_app(user, rest[0], rest[2])) is None:
             where = f"session {rest[0]} and app ID {rest[2]}"
             raise RefusedError(404, f"desktop app with {where} was not found")
-        return json_answer(wire.pretty(_row(api, app)))
+        return json_answer(wire.pretty(*api.rows([app])))
     public, status = request.first("view") == "all", request.first("status")
     apps = [
         app
         for app in _apps(api, None if public else user)
         if status is None or app.status.lower() == status.lower()
     ]
-    return json_answer(wire.pretty_list([wire.public_row(app) if public else _row(api, app) for app in apps]))
+    return json_answer(wire.pretty_list([wire.public_row(app) for app in apps] if public else api.rows(apps)))
 
 
 async def add(api: Api, request: Request, user: str, rest: list[str]) -> Response:

@@ -16,20 +16,21 @@ from .catalogue import HOST, IMAGES, Image
 from .install import STAMP, PullError
 from .machine import UnusableError, own_folder
 from .pull import Puller, try_lock
+from .serve import DEFAULT_DATA
 
 ENVIRONMENT = re.compile(r"[a-z0-9-]+-[0-9a-f]{12}")
 
 
-def main(arguments: list[str], data: Path) -> int:
+def main(arguments: list[str]) -> int:
     """Run one of the three; what could not be done is said in a sentence."""
-    given = _parser(data).parse_args(arguments)
+    given = _parser().parse_args(arguments)
     puller = Puller(own_folder((given.images or given.data / "images").absolute()))
     if given.action == "pull":
         return asyncio.run(_pull(puller, [_named(name) for name in given.names] or _pullable(puller)))
     return _list(puller) if given.action == "list" else _prune(puller)
 
 
-def _parser(data: Path) -> argparse.ArgumentParser:
+def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(prog="python -m sessions_app.local image", description=__doc__)
     actions = parser.add_subparsers(dest="action", required=True)
     for name, meaning in (
@@ -38,7 +39,9 @@ def _parser(data: Path) -> argparse.ArgumentParser:
         ("prune", "remove what no image of this version needs, and what was left half done"),
     ):
         action = actions.add_parser(name, help=meaning, description=meaning)
-        action.add_argument("--data", type=Path, default=data, help="where the platform keeps everything")
+        action.add_argument(
+            "--data", type=Path, default=DEFAULT_DATA, help="where the platform keeps everything"
+        )
         action.add_argument("--images", type=Path, help="where pulled images are kept, if elsewhere")
         if name == "pull":
             action.add_argument("names", nargs="*", metavar="NAME", help="as skaha/desktop; none means all")

@@ -27,13 +27,15 @@ class TooLargeError(Exception):
 
 @dataclass
 class Request:
-    """A request, with its parameters where the platform looks for them (contract 4.1)."""
+    """A request, with its parameters where the platform looks for them (contract 4.1), and its body."""
 
     method: str
     path: str
     headers: dict[str, str]
     target: str = ""
     parameters: list[tuple[str, str]] = field(default_factory=list)
+    form: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes = b""
 
     def first(self, name: str) -> str | None:
         """Answer the first value of a parameter."""
@@ -74,14 +76,14 @@ async def read(scope: Scope, receive: Receive) -> Request:
     raw_query: bytes = scope["query_string"]
     target = (scope["raw_path"] + b"?" * bool(raw_query) + raw_query).decode("latin-1")
     request, query = Request(scope["method"], scope["path"], headers, target), _pairs(raw_query)
+    request.body, kind = await _body(receive), headers.get("content-type", "")
     if request.method != "POST":
         request.parameters = query
-        return request
-    body, kind = await _body(receive), headers.get("content-type", "")
-    if kind.lower().startswith(FORM):
-        request.parameters = query + _pairs(body)
+    elif kind.lower().startswith(FORM):
+        request.form = _pairs(request.body)
+        request.parameters = query + request.form
     elif kind.lower().startswith(MULTIPART):
-        request.parameters = _fields(kind, body)
+        request.parameters = request.form = _fields(kind, request.body)
     return request
 
 

@@ -67,14 +67,14 @@ def cores_text(cores: float) -> str:
     return str(int(cores)) if cores == int(cores) else f"{cores:.3f}"
 
 
-def session_row(session: Session, used: Sample | None, port: int) -> dict[str, Any]:
+def session_row(session: Session, used: Sample | None, port: int, groups: list[int]) -> dict[str, Any]:
     """Compose a session's members in their order; what is unknown is left out (contract 2.3)."""
     row: dict[str, Any] = {
         "id": session.parent or session.id,
         "userid": session.user,
         "runAsUID": str(os.getuid()),
         "runAsGID": str(os.getgid()),
-        "supplementalGroups": sorted(os.getgroups()),
+        "supplementalGroups": groups,
         **({"appid": session.app} if session.app else {}),
         "image": session.image,
         "type": session.kind,

@@ -143,9 +143,13 @@ class Platform:
 
     def person(self, name: str) -> Skaha:
         """Add a person, while the platform serves."""
-        command = [sys.executable, "-m", "sessions_app.local", "user-add", name, "--data", str(self.data)]
-        token = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        token = json.loads(self.command("user", "add", name).stdout)["token"]
         return Skaha(f"http://localhost:{self.port}/skaha/v1", token)
+
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command on this platform's data."""
+        command = [sys.executable, "-m", "sessions_app.local", *arguments, "--data", str(self.data)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 def marked(data: Path) -> list[psutil.Process]:

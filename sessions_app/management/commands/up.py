@@ -93,6 +93,12 @@ class Command(BaseCommand):
         if announced is not None:
             self.stdout.write(f"export CANFAR_URL={announced['url']}")
             self.stdout.write(f"export CANFAR_TOKEN={announced['token']}")
+            if "password" in announced:
+                where = announced["url"].removesuffix("/skaha/v1") + "/ac/login"
+                self.stdout.write(
+                    f"Password of {announced['user']}: {announced['password']}"
+                    f"  (shown only now; for signing in with a password, at {where})"
+                )
         self.stdout.flush()
         if open_browser and _has_display():
             threading.Thread(target=webbrowser.open, args=[link], daemon=True).start()
