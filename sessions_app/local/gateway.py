@@ -84,6 +84,9 @@ class Gateway:
             await self._serve(reader, writer)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             pass  # They left, or never said what they wanted.
+        except asyncio.CancelledError:
+            # We stop, and wait for it; Python's own server would report a task that was cancelled.
+            log.debug("A connection was open when the platform stopped.")
         finally:
             self._tasks.discard(task)
             writer.close()

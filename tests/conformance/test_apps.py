@@ -1,4 +1,7 @@
-"""Desktop apps: items 8 to 12 of the contract's chapter 13, over plain HTTP; numbers in the docstrings."""
+"""Desktop apps: items 8 to 12 of the contract's chapter 13, over plain HTTP and through either façade of the client.
+
+Numbers in the docstrings.
+"""
 
 from collections.abc import Iterator
 
@@ -7,6 +10,7 @@ import pytest
 from tests.local.harness import FORM, PULL, Skaha, eventually
 
 from .conftest import Under
+from .facade import Facade
 from .test_wire import JSON, refused
 
 
@@ -151,3 +155,26 @@ def test_deleting_a_desktop_takes_its_apps(alice: Skaha) -> None:
     assert alice.delete(session).status_code == 200
     eventually(lambda: not alice.info(session) and not row_of(alice, session, app))
     assert session not in {row["id"] for row in alice.get("/session", type="desktop-app").json()}
+
+
+def test_the_client_runs_apps_on_a_desktop(mine: Facade, alice: Skaha) -> None:
+    """8, 9, 10, 11, 12."""
+    image = an_image(alice, "desktop-app")
+    [session] = mine.call("create", "going", an_image(alice, "desktop"), kind="desktop")
+    apps = mine.session.apps(session)
+
+    def status(app: str) -> str:
+        return "".join(row["status"] for row in mine.call_on(apps, "info", app))
+
+    eventually(lambda: mine.call("info", session)[0]["status"] == "Running", within=PULL)
+    first, second = (mine.call_on(apps, "attach", image, cores=1, ram=4) for _ in range(2))
+    eventually(lambda: status(first) == status(second) == "Running")
+    [row] = mine.call_on(apps, "info", first)
+    assert (row["id"], row["appid"], row["requestedCPUCores"]) == (session, first, "1")
+    assert row["requestedRAM"].partition(".")[0] == "4"
+    assert {each["appid"] for each in mine.call_on(apps, "fetch")} == {first, second}
+    assert mine.call_on(apps, "destroy", first) == {first: True}
+    assert [each["appid"] for each in mine.call_on(apps, "fetch")] == [second]
+    assert mine.call("destroy", session) == {session: True}
+    eventually(lambda: mine.call("info", session) == [])
+    assert eventually(lambda: status(second) == "" and mine.call_on(apps, "fetch") == [])
