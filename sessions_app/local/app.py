@@ -6,7 +6,7 @@ import re
 from collections.abc import Awaitable, Callable
 from typing import Any
 
-from . import account, apps, events, openapi, wire
+from . import account, apps, events, faults, openapi, wire
 from .catalogue import HOST
 from .engine import Engine
 from .kinds import DESKTOP_APP, HEADLESS, IMAGE_KINDS
@@ -37,6 +37,7 @@ It is for trying out and for tests, not for production.</p>
 <p>All that it answers is described in its <a href="/skaha/openapi.json">OpenAPI document</a>.</p>
 """
 
+NOT_ALLOWED = "Not authorized to use the skaha system"
 PAGES = ("/", "/skaha", "/skaha/openapi.json", "/skaha/capabilities", "/skaha/availability")
 
 Handler = Callable[["Api", Request, str, list[str]], Awaitable[Response]]
@@ -45,9 +46,9 @@ Handler = Callable[["Api", Request, str, list[str]], Awaitable[Response]]
 class Api:
     """The ASGI application."""
 
-    def __init__(self, engine: Engine, signin: SignIn, port: int) -> None:
+    def __init__(self, engine: Engine, signin: SignIn, port: int, rules: faults.Faults | None = None) -> None:
         self.engine, self.port, self.people = engine, port, signin.people
-        self._signin = signin
+        self._signin, self._faults = signin, rules
         self._account = account.Account(signin, lambda request: self._holder(request).name)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -73,6 +74,8 @@ class Api:
             return page
         if request.path.startswith("/ac/"):
             return await self._handled(self._account.answer(request))
+        if request.path == "/faults" and self._faults is not None:
+            return await self._handled(self._control(self._faults, request))
         return await self._resource(request)
 
     def _page(self, request: Request) -> Response | None:
@@ -109,9 +112,14 @@ class Api:
         if holder.allowed:
             response = await self._handled(self._called(handler, request, holder.name, rest))
         else:
-            response = text(403, "Not authorized to use the skaha system\n")
+            response = text(403, NOT_ALLOWED + "\n")
         response.headers["x-vo-authenticated"] = holder.name
         return response
+
+    async def _control(self, rules: faults.Faults, request: Request) -> Response:
+        if not self._holder(request).allowed:
+            raise RefusedError(403, NOT_ALLOWED)
+        return faults.control(rules, request)
 
     async def _called(self, handler: Handler, request: Request, user: str, rest: list[str]) -> Response:
         if rest == [""] or len(rest) > 3:

@@ -20,6 +20,7 @@ import uvicorn
 from . import machine
 from .app import Api
 from .engine import Engine
+from .faults import Faults
 from .gateway import Gateway
 from .kinds import Limits
 from .machine import UnusableError, hold, own_folder, runtime_folder
@@ -27,6 +28,7 @@ from .people import People
 from .place import Site
 from .pull import Puller
 from .signin import TOKEN_LIFE, Signer, SignIn
+from .spoiler import SpoilableConnection, Spoiler, connect
 from .store import Store
 
 log = logging.getLogger("sessions_app.local")
@@ -48,6 +50,7 @@ class Options:
     images: Path | None
     limits: Limits
     token_life: float = TOKEN_LIFE
+    faults: Faults | None = None
 
 
 class QuietServer(uvicorn.Server):
@@ -123,8 +126,9 @@ async def _run(options: Options) -> None:
     people = People(options.data / STATE)
     first = first_user(store, people, options.data, options.user)
     api_path = engine.site.runtime / API_SOCKET
-    server = QuietServer(_config(Api(engine, _sign_in(options, store, people), options.port)))
-    gateway = Gateway(engine, lambda: asyncio.open_unix_connection(str(api_path)))
+    gateway = Gateway(engine, lambda: connect(str(api_path), named=options.faults is not None))
+    api = Api(engine, _sign_in(options, store, people), options.port, options.faults)
+    server = QuietServer(_config(Spoiler(api, options.faults, gateway.reset) if options.faults else api))
     stop = _stop_signals()
     serving = asyncio.create_task(server.serve([_private_socket(api_path)]))
     try:
@@ -163,9 +167,10 @@ def _sign_in(options: Options, store: Store, people: People) -> SignIn:
     return SignIn(people, Signer(secret, options.token_life))
 
 
-def _config(api: Api) -> uvicorn.Config:
+def _config(api: Api | Spoiler) -> uvicorn.Config:
     return uvicorn.Config(
         api,
+        http=SpoilableConnection if isinstance(api, Spoiler) else "auto",
         lifespan="off",
         ws="none",
         log_config=None,

@@ -5,7 +5,10 @@ import logging
 import sys
 from pathlib import Path
 
+from .faults import Faults
 from .kinds import Limits
+from .machine import UnusableError
+from .rules import RefusedError
 from .serve import DEFAULT_DATA, Options, check_name, run, usual_user
 from .signin import TOKEN_LIFE
 
@@ -36,6 +39,13 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--token-life", type=float, default=TOKEN_LIFE, metavar="N", help="seconds a password login lasts"
     )
+    parser.add_argument(
+        "--faults",
+        nargs="?",
+        const="",
+        metavar="FILE",
+        help="let tests ask for faults at /faults; the first rules may come from a file",
+    )
     usual = Limits()
     for name, (field, meaning) in LIMITS.items():
         default = getattr(usual, field)
@@ -60,4 +70,17 @@ def _options(given: argparse.Namespace) -> Options:
         images=given.images.absolute() if given.images else None,
         limits=Limits(**{field: getattr(given, field) for field in Limits.__dataclass_fields__}),
         token_life=given.token_life,
+        faults=None if given.faults is None else _faults(given.faults),
     )
+
+
+def _faults(file: str) -> Faults:
+    faults = Faults()
+    try:
+        if file:
+            faults.replace(Path(file).read_bytes())
+    except OSError as error:
+        raise UnusableError(f"{file} cannot be read: {error.strerror}.") from error
+    except RefusedError as refused:
+        raise UnusableError(f"{file}: {refused.text}") from refused
+    return faults
