@@ -15,7 +15,7 @@ const LONGEST_WAIT = 8000;
 const state = document.querySelector(".state");
 const dark = matchMedia("(prefers-color-scheme: dark)");
 const terminal = new Terminal({
-  fontFamily: "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace", fontSize: 14, scrollback: 10000,
+  fontFamily: "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, monospace", fontSize: 14, lineHeight: 1.15, scrollback: 10000,
   cursorBlink: true, theme: dark.matches ? DARK : LIGHT, screenReaderMode: false,
 });
 const fit = new FitAddon.FitAddon();
