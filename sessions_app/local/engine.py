@@ -292,6 +292,7 @@ class Engine:
         self._slugs.pop(session.slug, None)
         self._events.pop(session.id, None)
         await self._store.forget(session.id)
+        tidy(self.site, session)  # Its last process may have been killed while we were away.
         await asyncio.to_thread(shutil.rmtree, self.site.folder(session), ignore_errors=True)
 
     async def _clock(self) -> None:

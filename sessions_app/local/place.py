@@ -49,11 +49,11 @@ class Site:
 
 def settle_in(site: Site, session: Session, program: Program | None, root: Path | None) -> Place:
     """Choose where a program listens, and write down what it needs to know."""
-    port, folder = 0, site.folder(session)
+    folder = site.folder(session)
     path = str(site.runtime / f"{session.id}.sock")
     if program and program.probe:
-        port = 0 if program.unix else free_port()
-        session.address = f"unix:{path}" if program.unix else f"tcp:{port}"
+        Path(path).unlink(missing_ok=True)
+        session.address = f"unix:{path}"
         write_secret(folder / "secret", session.id)
     return Place(
         id=session.id,
@@ -61,7 +61,6 @@ def settle_in(site: Site, session: Session, program: Program | None, root: Path 
         host=f"s-{session.slug}.localhost",
         base=base_path(session.kind, session.id),
         socket=path,
-        port=port,
         home=str(site.home(session.user)),
         folder=str(folder),
         root=str(root or ""),
@@ -132,10 +131,3 @@ def some_cores(wanted: float | None) -> list[int]:
     mine = sorted(os.sched_getaffinity(0))
     first = time.monotonic_ns() // 1000 % len(mine)
     return [mine[(first + n) % len(mine)] for n in range(max(1, int(wanted)))]
-
-
-def free_port() -> int:
-    """Find a free port on loopback."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

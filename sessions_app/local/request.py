@@ -150,11 +150,11 @@ async def _send_file(response: Response, headers: dict[str, str], gzip: bool, se
         else {"content-length": str(sum(sizes))}
     )
     await _start(send, response.status, headers)
+    packer = zlib.compressobj(1, wbits=31) if gzip else None
     for path, size in zip(paths, sizes, strict=True):
-        # Compressed parts may follow each other, as the format has it.
-        async for piece in _pieces(path, size, gzip):
+        async for piece in _pieces(path, size, packer):
             await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
+    await send({"type": "http.response.body", "body": packer.flush() if packer else b""})
 
 
 def _size(path: Path) -> int:
@@ -164,8 +164,7 @@ def _size(path: Path) -> int:
         return 0
 
 
-async def _pieces(path: Path, size: int, gzip: bool) -> AsyncIterator[bytes]:
-    packer = zlib.compressobj(1, wbits=31) if gzip else None
+async def _pieces(path: Path, size: int, packer: Any) -> AsyncIterator[bytes]:
     if size:
         with path.open("rb") as file:
             while (
@@ -174,8 +173,6 @@ async def _pieces(path: Path, size: int, gzip: bool) -> AsyncIterator[bytes]:
             ):
                 size -= CHUNK
                 yield piece
-    if packer:
-        yield packer.flush()
 
 
 def _piece(file: Any, size: int, packer: Any) -> bytes | None:

@@ -12,7 +12,7 @@ import pytest
 from sessions_app.local import catalogue
 from sessions_app.local.pull import Puller, PullError
 
-from .harness import MARIMO, NOTEBOOK, Platform, Skaha, eventually
+from .harness import MARIMO, NOTEBOOK, Platform, Skaha, eventually, marked
 
 
 def browse(platform: Platform, url: str) -> httpx.Response:
@@ -67,6 +67,9 @@ def test_a_marimo_notebook_signs_in_by_its_connect_address(platform: Platform, a
     assert browse(platform, row["connectURL"]).status_code == 200
     stranger = browse(platform, row["connectURL"].partition("?")[0])
     assert "password" in stranger.text.lower()
+    [server] = [p for p in marked(platform.data) if "session_programs.notebook" in p.cmdline()]
+    assert server.net_connections("inet") == []
+    assert (platform.data / "run" / f"{session}.sock").stat().st_mode & 0o077 == 0
     alice.delete(session)
 
 

@@ -3,6 +3,7 @@
 import contextlib
 import json
 import re
+import signal
 import socket
 import time
 from collections.abc import Iterator
@@ -17,7 +18,9 @@ from cryptography.hazmat.primitives.ciphers import Cipher, modes
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
-from .harness import DESKTOP, JS9, PULL, WEB_TERMINAL, Platform, Skaha, eventually, marked, running
+from sessions_app.local.process import MARKER
+
+from .harness import DESKTOP, JS9, PULL, WEB_TERMINAL, XTERM, Platform, Skaha, eventually, marked, running
 
 SCREENS = Path("/tmp/.X11-unix")
 
@@ -254,6 +257,29 @@ def test_a_desktop_whose_screen_dies_ends_as_a_whole_and_says_so(platform: Platf
     eventually(lambda: not any(process.is_running() for process in mine))
     eventually(lambda: not screen.exists())
     alice.delete(session)
+
+
+def test_a_killed_platform_finds_a_desktop_and_its_app_again(tmp_path: Path) -> None:
+    with running(tmp_path / "data", "--grace", "2") as platform:
+        session = platform.alice.create(name="lasting", image=DESKTOP, type="desktop")
+        platform.alice.until(session, "Running", within=PULL)
+        screen = display(platform, session)
+        app = platform.alice.post(f"/session/{session}/app", image=XTERM).text.strip()
+        alice = platform.again(signal.SIGKILL).alice
+        [row] = alice.get(f"/session/{session}/app").json()
+        assert (row["id"], row["appid"], row["status"]) == (session, app, "Running")
+        assert shake_hands(Visit(platform, alice.info(session)), session) == 0
+        assert alice.get("/session", view="stats").json()["instances"]["desktopApp"] == 1
+        with (platform.data / "sessions" / f"{session}-{app}" / "log").open("a") as log:
+            log.write("said by the app\n")
+        assert alice.view(session, "logs").endswith("said by the app\n")
+        [process] = [p for p in marked(platform.data) if p.name() == "xterm" and app in p.environ()[MARKER]]
+        process.kill()
+        eventually(lambda: alice.get(f"/session/{session}/app/{app}").json()["status"] == "Failed")
+        again = alice.post(f"/session/{session}/app", image=XTERM).text.strip()
+        eventually(lambda: alice.get(f"/session/{session}/app/{again}").json()["status"] == "Running")
+        alice.delete(session)
+        eventually(lambda: not marked(platform.data) and not screen.exists())
 
 
 # The viewer

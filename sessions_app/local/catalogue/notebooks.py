@@ -2,11 +2,12 @@
 
 import os
 
-from .recipe import PYTHON, Image, Place, Program
+from .recipe import PYTHON, Image, Place, Program, program_files
 
 NO_NEWS = (
     '{"@jupyterlab/apputils-extension:notification": {"fetchNews": "false", "checkForUpdates": false}}\n'
 )
+NO_PORT = "1"  # The command line wants one, and then has none for this program to listen on.
 
 
 def _jupyterlab(place: Place) -> list[str]:
@@ -26,9 +27,9 @@ def _jupyterlab(place: Place) -> list[str]:
 
 def _marimo(place: Place) -> list[str]:
     return [
-        *(*PYTHON, "marimo", "-q", "edit", place.home, "--headless", "--skip-update-check", "--no-sandbox"),
-        *("--host", "127.0.0.1", "--port", str(place.port), "--base-url", place.base),
-        *("--token-password-file", place.secret_file),
+        *(*PYTHON, "session_programs.notebook", place.socket, "-q", "edit", place.home, "--headless"),
+        *("--skip-update-check", "--no-sandbox", "--host", "127.0.0.1", "--port", NO_PORT),
+        *("--base-url", place.base, "--token-password-file", place.secret_file),
     ]
 
 
@@ -44,5 +45,6 @@ MARIMO = Image(
     "skaha/marimo:latest",
     ("contributed",),
     "marimo",
-    {"contributed": Program(_marimo, "/health", "/?access_token={id}", unix=False)},
+    {"contributed": Program(_marimo, "/health", "/?access_token={id}")},
+    program_files("__init__.py", "notebook.py"),
 )

@@ -29,7 +29,6 @@ class Place:
     host: str
     base: str
     socket: str
-    port: int
     home: str
     folder: str
     root: str
@@ -43,7 +42,6 @@ class Program:
     argv: Callable[[Place], list[str]]
     probe: str = ""
     start: str = "/"
-    unix: bool = True
 
 
 @dataclass(frozen=True)

@@ -1,14 +1,15 @@
 """The window manager's set-up: a panel, a menu with what is installed here, and a quiet ground."""
 
+import shlex
 import shutil
 from pathlib import Path
 from xml.sax.saxutils import escape, quoteattr
 
-XTERM = ("xterm", "-fa", "Monospace", "-fs", "11", "-bg", "#16181c", "-fg", "#e4e6ea", "-sl", "5000")
-PROGRAMS = (
-    ("Terminal", "xterm", " ".join([*XTERM[:5], *(f"'{word}'" for word in XTERM[5:])])),
-    ("DS9", "ds9", "ds9"),
+XTERM = (
+    *("xterm", "-fa", "Monospace", "-fs", "11", "-bg", "#16181c", "-fg", "#e4e6ea", "-sl", "5000"),
+    *("-xrm", "XTerm*color4: #74a9f5", "-xrm", "XTerm*color12: #96c0ff"),
 )
+PROGRAMS = (("Terminal", "xterm", shlex.join(XTERM)), ("DS9", "ds9", "ds9"))
 SETTINGS = """<?xml version="1.0"?>
 <JWM>
   <RootMenu onroot="123">{entries}<Separator/><Exit label="End this session" confirm="true"/></RootMenu>
