@@ -209,8 +209,8 @@ def _logs(api: Api, session: Session | None) -> Response:
     """Send what a session has said, and then what its apps have (contract 5.1)."""
     if session is None:
         return Response(200, "", "text/plain")
-    more = [api.engine.log_path(app) for app in api.engine.apps(session)]
-    return Response(200, "", "text/plain", file=api.engine.log_path(session), more=more)
+    parts = [api.engine.logs.reading(each) for each in (session, *api.engine.apps(session))]
+    return Response(200, "", "text/plain", parts=parts)
 
 
 async def create_or_change(api: Api, request: Request, user: str, rest: list[str]) -> Response:

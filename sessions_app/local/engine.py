@@ -6,11 +6,11 @@ import shutil
 import time
 from collections.abc import Coroutine, Iterable
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from .events import NORMAL, WARNING, Event, one_line
 from .life import DEADLINE, DELETED, OUT_OF_MEMORY, Life
+from .logs import Logs
 from .machine import GIB, boot_id
 from .place import Site, tidy
 from .process import End, Process, adopt_marked, kill_marked, marked, read_end
@@ -46,6 +46,7 @@ class Engine:
 
     def __init__(self, store: Store, site: Site) -> None:
         self.site, self.usage = site, Usage()
+        self.logs = Logs(lambda session: site.folder(session) / "log", site.limits.log_size)
         self._store = store
         self._sessions: dict[str, Session] = {}
         self._slugs: dict[str, Session] = {}
@@ -103,10 +104,6 @@ class Engine:
     def events(self, session: Session) -> list[Event]:
         """List what happened to a session."""
         return self._events.get(session.id, [])
-
-    def log_path(self, session: Session) -> Path:
-        """Say where a session's output is."""
-        return self.site.folder(session) / "log"
 
     # Changing
 
@@ -311,6 +308,9 @@ class Engine:
                 session.deleted = True
                 await self._forget(session)
         await self._spare_memory()
+        await self.logs.look(
+            [life.session for life in self._lives.values() if life.process], self._store.keep
+        )
         await self._force()
 
     async def _spare_memory(self) -> None:

@@ -39,6 +39,7 @@ class Limits:
     headless_keep: float = 3_600.0
     grace: float = 5.0
     backoff: float = 10.0
+    log_size: int = 10_000_000
     capacity_cores: float = 0.0
     capacity_memory: float = 0.0
 

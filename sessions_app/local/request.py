@@ -5,18 +5,20 @@ import email.message
 import email.parser
 import email.policy
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
+
+from .logs import Part
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_LIMIT = 2**20
-CHUNK = 2**16
+STALLED = 60.0
 SERVER = "OpenCADC/cadc-rest"
 FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
@@ -48,14 +50,13 @@ class Request:
 
 @dataclass
 class Response:
-    """An answer: its text, or files that are sent one after the other, as far as they go now."""
+    """An answer: its text, or parts of files, one after the other, as far as they are there when it begins."""
 
     status: int = 200
     body: str = ""
     content_type: str = ""
     headers: dict[str, str] = field(default_factory=dict)
-    file: Path | None = None
-    more: list[Path] = field(default_factory=list)
+    parts: Sequence[AbstractContextManager[Part]] | None = None
 
 
 def json_answer(body: str) -> Response:
@@ -123,8 +124,10 @@ async def send_response(response: Response, request: Request, send: Send) -> Non
     headers = {"server": SERVER, **response.headers}
     if response.content_type:
         headers["content-type"] = response.content_type
-    if response.file is not None:
-        return await _send_file(response, headers, "gzip" in request.headers.get("accept-encoding", ""), send)
+    if response.parts is not None:
+        return await _send_parts(
+            response, headers, "gzip" in request.headers.get("accept-encoding", ""), send
+        )
     body = response.body.encode()
     headers["content-length"] = str(len(body))
     await _start(send, response.status, headers)
@@ -139,44 +142,30 @@ async def _start(send: Send, status: int, headers: dict[str, str]) -> None:
     await send({"type": "http.response.start", "status": status, "headers": raw})
 
 
-async def _send_file(response: Response, headers: dict[str, str], gzip: bool, send: Send) -> None:
-    assert response.file is not None
-    paths = [response.file, *response.more]
-    sizes = [_size(path) for path in paths]
-    # A writer goes on while we read: what is there now is the answer, and no byte more.
-    headers |= (
-        {"content-encoding": "gzip", "vary": "accept-encoding"}
-        if gzip
-        else {"content-length": str(sum(sizes))}
-    )
-    await _start(send, response.status, headers)
-    packer = zlib.compressobj(1, wbits=31) if gzip else None
-    for path, size in zip(paths, sizes, strict=True):
-        async for piece in _pieces(path, size, packer):
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
+async def _send_parts(response: Response, headers: dict[str, str], gzip: bool, send: Send) -> None:
+    with ExitStack() as stack:
+        parts = [stack.enter_context(part) for part in response.parts or ()]
+        # A writer goes on while we read: what is there now is the answer, and no byte more.
+        size = sum(part.size for part in parts)
+        headers |= (
+            {"content-encoding": "gzip", "vary": "accept-encoding"} if gzip else {"content-length": str(size)}
+        )
+        await _start(send, response.status, headers)
+        packer = zlib.compressobj(1, wbits=31) if gzip else None
+        for part in parts:
+            await _send_part(part, packer, send)
     await send({"type": "http.response.body", "body": packer.flush() if packer else b""})
 
 
-def _size(path: Path) -> int:
-    try:
-        return path.stat().st_size
-    except OSError:
-        return 0
+async def _send_part(part: Part, packer: Any, send: Send) -> None:
+    while part.size and (piece := await asyncio.to_thread(_piece, part, packer)) is not None:
+        # What has not been sent is kept on the disk: not for ever for one who does not take it.
+        async with asyncio.timeout(STALLED):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
-async def _pieces(path: Path, size: int, packer: Any) -> AsyncIterator[bytes]:
-    if size:
-        with path.open("rb") as file:
-            while (
-                size > 0
-                and (piece := await asyncio.to_thread(_piece, file, min(CHUNK, size), packer)) is not None
-            ):
-                size -= CHUNK
-                yield piece
-
-
-def _piece(file: Any, size: int, packer: Any) -> bytes | None:
-    raw: bytes = file.read(size)
+def _piece(part: Part, packer: Any) -> bytes | None:
+    raw = part.read()
     if not raw:
         return None
     return packer.compress(raw) if packer else raw
