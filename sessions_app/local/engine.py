@@ -9,21 +9,19 @@ from dataclasses import dataclass
 from typing import Any
 
 from .events import NORMAL, WARNING, Event, one_line
-from .life import DEADLINE, DELETED, OUT_OF_MEMORY, Life
+from .life import DEADLINE, DELETED, Life
 from .logs import Logs
-from .machine import GIB, boot_id
+from .machine import boot_id
 from .place import Site, tidy
 from .process import End, Process, adopt_marked, kill_marked, marked, read_end
 from .session import COMPLETED, FAILED, Session, app_id, new_app
 from .store import Store
 from .usage import Usage
-from .watch import Watch
 
 log = logging.getLogger("sessions_app.local")
 
 TICK = 1.0
 FORCE_AFTER = 2.0
-OVERDUE = "Was active longer than its deadline allows, and was ended"
 
 
 @dataclass(frozen=True)
@@ -56,7 +54,6 @@ class Engine:
         self._to_force: dict[str, float] = {}
         self._room = site.limits.room()
         self._waiting: dict[str, Session] = {}
-        self._watch = Watch()
 
     # Reading
 
@@ -276,12 +273,12 @@ class Engine:
         if session.deleted:
             await self._forget(session)
 
-    def _end(self, session: Session, cause: str, why: str = "") -> None:
+    def _end(self, session: Session, cause: str) -> None:
         life = self._lives.get(session.id)
         if life is None:
             if session.deleted:
                 self._run(self._forget(session))
-        elif life.end(cause, why):
+        elif life.end(cause):
             self._to_force.setdefault(session.id, time.monotonic() + self.site.limits.grace + FORCE_AFTER)
 
     async def _forget(self, session: Session) -> None:
@@ -303,26 +300,14 @@ class Engine:
     async def _tick(self, now: float) -> None:
         for session in list(self._sessions.values()):
             if self._is_due(session, now):
-                self._end(session, DEADLINE, OVERDUE)
+                self._end(session, DEADLINE)
             elif session.ended and session.ended + self.site.limits.keep_of(session.kind) <= now:
                 session.deleted = True
                 await self._forget(session)
-        await self._spare_memory()
         await self.logs.look(
             [life.session for life in self._lives.values() if life.process], self._store.keep
         )
         await self._force()
-
-    async def _spare_memory(self) -> None:
-        """End at once who uses more memory than it asked for."""
-        lives = {life.session.id: life for life in self._lives.values() if life.process and life.session.ram}
-        limits = {name: int((life.session.ram or 0) * GIB) for name, life in lives.items()}
-        shims = {name: life.process.pid for name, life in lives.items() if life.process}
-        for name, used in (await self._watch.over(shims, limits)).items():
-            told = f"Used {used / 1e9:.2f} GB of the {limits[name] / 1e9:.2f} GB that it asked for, and was ended"
-            self._end(lives[name].session, OUT_OF_MEMORY, told)
-            # It gets no time to write down what it did: it is taking what belongs to others.
-            self._to_force[name] = 0
 
     def _is_due(self, session: Session, now: float) -> bool:
         waiting = session.queued or session.id in self._to_force

@@ -20,7 +20,7 @@ from .session import COMPLETED, FAILED, PENDING, RUNNING, Session
 
 log = logging.getLogger("sessions_app.local")
 
-DEADLINE, DELETED, OUT_OF_MEMORY = "DeadlineExceeded", "Deleted", "OOMKilled"
+DEADLINE, DELETED = "DeadlineExceeded", "Deleted"
 LONGEST_BACKOFF = 300.0
 START_ROOM = 60.0
 PROBE_EVERY = 0.25
@@ -41,7 +41,7 @@ class Life:
         self.session, self.process = session, process
         self._site, self._say, self._keep = site, say, keep
         self._starting = False
-        self._cause = self._why = ""
+        self._cause = ""
         self.lost = False
         self.task: asyncio.Task[None] | None = None
 
@@ -60,10 +60,9 @@ class Life:
             end = End(time.time(), problem=f"could not be started: {error}")
         await self._settle(end)
 
-    def end(self, cause: str, why: str = "") -> bool:
+    def end(self, cause: str) -> bool:
         """Ask for the end, of the wait or of the processes; answer whether there is a process to wait for."""
-        if not self._cause:
-            self._cause, self._why = cause, why
+        self._cause = self._cause or cause
         if self.process is not None:
             self.process.send(signal.SIGTERM)
         elif not self._starting and self.task:
@@ -205,8 +204,8 @@ class Life:
         session = self.session
         session.ended = end.at if end else time.time()
         session.status = COMPLETED if end and end.code == 0 and not self._cause else FAILED
-        if self._why:
-            self._say(WARNING, self._cause, self._why)
+        if self._cause == DEADLINE:
+            self._say(WARNING, DEADLINE, "Was active longer than its deadline allows, and was ended")
         elif end:
             fine = session.status == COMPLETED
             self._say(NORMAL if fine else WARNING, session.status, _sentence(end.text))

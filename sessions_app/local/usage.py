@@ -2,7 +2,6 @@
 
 import asyncio
 import time
-from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -62,25 +61,23 @@ class Usage:
 
 def measure(shims: dict[str, int], before: dict[str, Sample]) -> dict[str, Sample]:
     """Measure each session's tree, and its cores in use since the time before."""
-    return {
-        session: _sum(shims[session], tree, before.get(session)) for session, tree in trees(shims).items()
-    }
-
-
-def trees(shims: Mapping[str, int]) -> dict[str, list[psutil.Process]]:
-    """Find the processes below each session's shim, in one pass for all."""
     children: dict[int, list[psutil.Process]] = {}
-    known = set()
+    known: dict[int, psutil.Process] = {}
     for process in psutil.process_iter():
         with suppress(psutil.Error):
             children.setdefault(process.ppid(), []).append(process)
-            known.add(process.pid)
-    return {session: _tree(shim, children) for session, shim in shims.items() if shim in known}
+            known[process.pid] = process
+    return {
+        session: _sum(known[shim], children, before.get(session))
+        for session, shim in shims.items()
+        if shim in known
+    }
 
 
-def _sum(shim: int, tree: list[psutil.Process], before: Sample | None) -> Sample:
+def _sum(shim: psutil.Process, children: dict[int, list[psutil.Process]], before: Sample | None) -> Sample:
+    tree = _tree(shim.pid, children)
     # What ended processes used is in the sums of those that reaped them, the shim last of all.
-    at, seconds = time.monotonic(), _shim_seconds(shim) + sum(_seconds(process) for process in tree)
+    at, seconds = time.monotonic(), sum(_seconds(process) for process in [shim, *tree])
     ram = sum(_ram(process) for process in tree)
     used = max(0.0, seconds - before.seconds) / (at - before.at) if before and at > before.at else None
     return Sample(at, seconds, ram, used)
@@ -93,13 +90,6 @@ def _tree(root: int, children: dict[int, list[psutil.Process]]) -> list[psutil.P
         found += below
         todo += [process.pid for process in below]
     return found
-
-
-def _shim_seconds(shim: int) -> float:
-    try:
-        return _seconds(psutil.Process(shim))
-    except psutil.Error:
-        return 0.0
 
 
 def _seconds(process: psutil.Process) -> float:
