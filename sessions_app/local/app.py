@@ -196,7 +196,7 @@ def _one(api: Api, request: Request, user: str, wanted_id: str) -> Response:
     if view == "logs":
         return _logs(api, session)
     if view == "events":
-        if session is None or session.queued:
+        if session is None:
             raise RefusedError(404, f"session {wanted_id} not found.")
         # With several pods the real platform finds no events (contract 5.2).
         return text(200, events.table([] if api.engine.apps(session) else api.engine.events(session)))
@@ -231,7 +231,7 @@ async def _change(api: Api, request: Request, user: str, wanted_id: str) -> Resp
     if action.lower() != "renew":
         raise RefusedError(400, "unrecognized action")
     session = api.engine.find(user, wanted_id)
-    if session is None or not session.active or session.queued:
+    if session is None or not session.active:
         who = f"PosixPrincipal [uidNumber={os.getuid()},username={user}]"
         raise RefusedError(400, f"No active job for user {who} with session {wanted_id}")
     await api.engine.renew(session)

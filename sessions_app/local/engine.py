@@ -52,8 +52,6 @@ class Engine:
         self._lives: dict[str, Life] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._to_force: dict[str, float] = {}
-        self._room = site.limits.room()
-        self._waiting: dict[str, Session] = {}
 
     # Reading
 
@@ -106,6 +104,7 @@ class Engine:
 
     async def create(self, wanted: Wanted) -> Session:
         """Take on a session: from the answer on, it is not forgotten."""
+        now = time.time()
         session = Session(
             user=wanted.user,
             name=wanted.name,
@@ -115,25 +114,17 @@ class Engine:
             env=wanted.env,
             cores=wanted.cores,
             ram=wanted.ram,
-            created=time.time(),
-            expires=0,
+            created=now,
+            started=now,
+            expires=int(now) + self.site.limits.lifetime_of(wanted.kind),
         )
         if wanted.parent:
             session.parent, session.app = wanted.parent, self._new_app(wanted.parent)
             session.id = app_id(session.parent, session.app)
-        if not self._waiting and self._room.take(session):
-            self._schedule(session)
-        try:
-            await self._store.keep(session)
-        except BaseException:
-            self._room.leave(session)
-            raise
+        await self._store.keep(session)
         self._add(session)
-        if session.queued:
-            self._waiting[session.id] = session
-            self._admit()
-        else:
-            self._begin(session)
+        self._say(session, NORMAL, "Scheduled", f"Accepted by {self.site.hostname}")
+        self._begin(session)
         return session
 
     async def renew(self, session: Session) -> None:
@@ -148,10 +139,8 @@ class Engine:
         for app in self.apps(session):
             await self.delete(app)
         session.deleted = True
-        self._waiting.pop(session.id, None)
         await self._store.keep(session)
         self._end(session, DELETED)
-        self._admit()
 
     # Starting and stopping the platform
 
@@ -162,18 +151,14 @@ class Engine:
             self._add(session)
         for event in self._store.events():
             self._events.setdefault(event.session, []).append(event)
-        there = list(self._sessions.values())
-        begun = [session for session in there if session.active and not session.queued]
-        for session in begun:
-            self._room.claim(session)
-        adopted = {session.id for session in there if self._take_over(session)}
-        lost = [session for session in begun if session.id not in adopted]
+        adopted = {session.id for session in self._sessions.values() if self._take_over(session)}
+        lost = [
+            session for session in self._sessions.values() if session.active and session.id not in adopted
+        ]
         if lost or any(session.deleted for session in self._sessions.values()):
             await self._recover(lost)
         if adopted:
             log.info("Adopted %d sessions in %.1f ms", len(adopted), (time.monotonic() - began) * 1000)
-        self._waiting = {session.id: session for session in there if session.queued and not session.deleted}
-        self._admit()
         self._run(self._clock())
 
     async def stop(self) -> None:
@@ -221,34 +206,9 @@ class Engine:
         session.ended = end.at if end else time.time()
         text = end.text if end else "it ended while the platform was away, and left no status"
         self._say(session, NORMAL if session.status == COMPLETED else WARNING, session.status, text)
-        self._room.leave(session)
         await self._store.keep(session)
 
     # The course of things
-
-    def _schedule(self, session: Session) -> None:
-        """Let a session out of the queue: its time begins."""
-        session.started = time.time()
-        session.expires = int(session.started) + self.site.limits.lifetime_of(session.kind)
-        self._say(session, NORMAL, "Scheduled", f"Accepted by {self.site.hostname}")
-
-    def _admit(self) -> None:
-        """Start who waits, in the order in which they came, as far as there is room."""
-        for session in list(self._waiting.values()):
-            if not self._room.take(session):
-                return
-            del self._waiting[session.id]
-            self._schedule(session)
-            self._run(self._enter(session))
-
-    async def _enter(self, session: Session) -> None:
-        # Written first: a row that still waits would be started again by the next run of the platform.
-        await self._store.keep(session)
-        if session.deleted:
-            self._room.leave(session)
-            self._admit()
-        else:
-            self._begin(session)
 
     def _begin(self, session: Session, process: Process | None = None) -> None:
         def say(type: str, reason: str, message: str, replace: bool = False) -> None:  # noqa: A002
@@ -264,12 +224,10 @@ class Engine:
         session = life.session
         await life.run()
         del self._lives[session.id]
-        self._room.leave(session)
         self._to_force.pop(session.id, None)
         if life.lost:  # Nobody has ended what it started.
             self._to_force[session.id] = 0
         tidy(self.site, session)
-        self._admit()
         if session.deleted:
             await self._forget(session)
 
@@ -299,7 +257,7 @@ class Engine:
 
     async def _tick(self, now: float) -> None:
         for session in list(self._sessions.values()):
-            if self._is_due(session, now):
+            if session.active and session.expires <= now and session.id not in self._to_force:
                 self._end(session, DEADLINE)
             elif session.ended and session.ended + self.site.limits.keep_of(session.kind) <= now:
                 session.deleted = True
@@ -308,10 +266,6 @@ class Engine:
             [life.session for life in self._lives.values() if life.process], self._store.keep
         )
         await self._force()
-
-    def _is_due(self, session: Session, now: float) -> bool:
-        waiting = session.queued or session.id in self._to_force
-        return session.active and not waiting and session.expires <= now
 
     async def _force(self) -> None:
         """Kill what did not end in its time, all in one pass."""

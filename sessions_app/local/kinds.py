@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from .machine import GIB, cores, memory
-from .room import Room
-
 HEADLESS = "headless"
 DESKTOP_APP = "desktop-app"
 # The word that stands for the kind in a session's path.
@@ -40,12 +37,6 @@ class Limits:
     grace: float = 5.0
     backoff: float = 10.0
     log_size: int = 10_000_000
-    capacity_cores: float = 0.0
-    capacity_memory: float = 0.0
-
-    def room(self) -> Room:
-        """Answer how much may be asked for together."""
-        return Room(self.capacity_cores or cores(), int(self.capacity_memory * GIB) or memory())
 
     def lifetime_of(self, kind: str) -> float:
         """Answer how long a session of this kind may run."""

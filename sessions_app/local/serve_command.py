@@ -20,8 +20,6 @@ LIMITS = {
     "--headless-keep": ("headless_keep", "seconds a finished headless session stays listed"),
     "--grace": ("grace", "seconds between asking a session to end and killing it"),
     "--log-size": ("log_size", "bytes of output after which a running session's log begins anew"),
-    "--capacity-cores": ("capacity_cores", "cores that sessions may ask for together; 0 for the machine's"),
-    "--capacity-memory": ("capacity_memory", "GiB that sessions may ask for together; 0 for the machine's"),
     "--backoff": ("backoff", "seconds before a failed pull is tried again, doubled each time"),
 }
 

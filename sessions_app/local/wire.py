@@ -80,7 +80,8 @@ def session_row(session: Session, used: Sample | None, port: int, groups: list[i
         "type": session.kind,
         "status": session.status,
         "name": session.name,
-        **_times(session),
+        "startTime": start_time(session.created),
+        "expiryTime": moment(session.expires),
         "connectURL": connect_url(session, port),
     }
     if session.ram is not None:
@@ -102,15 +103,8 @@ def public_row(session: Session) -> dict[str, Any]:
         "userid": session.user,
         "type": session.kind,
         "status": session.status,
-        **({} if session.started is None else {"startTime": start_time(session.started)}),
+        "startTime": start_time(session.created),
     }
-
-
-def _times(session: Session) -> dict[str, str]:
-    """Compose when it started and when it expires; what waits for room has neither (contract 4.6)."""
-    if session.started is None:
-        return {}
-    return {"startTime": start_time(session.started), "expiryTime": moment(session.expires)}
 
 
 def connect_url(session: Session, port: int) -> str:
