@@ -18,6 +18,7 @@ LIMITS = {
     "--headless-keep": ("headless_keep", "seconds a finished headless session stays listed"),
     "--grace": ("grace", "seconds between asking a session to end and killing it"),
     "--backoff": ("backoff", "seconds before a failed pull is tried again, doubled each time"),
+    "--log-size": ("log_size", "bytes of output after which a running session's log begins anew"),
 }
 DEFAULT_DATA = Path(__file__).parents[2] / "var" / "platform"
 

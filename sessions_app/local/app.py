@@ -145,7 +145,7 @@ def _one(api: Api, request: Request, user: str, wanted_id: str) -> Response:
     check_id(wanted_id)
     session, view = api.engine.find(user, wanted_id), request.first("view")
     if view == "logs":
-        return Response(200, "", "text/plain", file=api.engine.log_path(session) if session else None)
+        return Response(200, "", "text/plain", file=api.engine.logs.reading(session) if session else None)
     if view == "events":
         if session is None:
             raise RefusedError(404, f"session {wanted_id} not found.")

@@ -11,6 +11,7 @@ from typing import Any
 
 from .events import NORMAL, WARNING, Event, one_line
 from .life import DEADLINE, DELETED, Life
+from .logs import Logs
 from .machine import boot_id
 from .place import Site
 from .process import End, Process, adopt_marked, kill_marked, marked, read_end
@@ -43,6 +44,7 @@ class Engine:
 
     def __init__(self, store: Store, site: Site) -> None:
         self.site, self.usage = site, Usage()
+        self.logs = Logs(lambda session: site.folder(session) / "log", site.limits.log_size)
         self._store = store
         self._sessions: dict[str, Session] = {}
         self._slugs: dict[str, Session] = {}
@@ -82,10 +84,6 @@ class Engine:
     def events(self, session: Session) -> list[Event]:
         """List what happened to a session."""
         return self._events.get(session.id, [])
-
-    def log_path(self, session: Session) -> Path:
-        """Say where a session's output is."""
-        return self.site.folder(session) / "log"
 
     # Changing
 
@@ -241,6 +239,9 @@ class Engine:
             elif session.ended and session.ended + self.site.limits.keep_of(session.kind) <= now:
                 session.deleted = True
                 await self._forget(session)
+        await self.logs.look(
+            [life.session for life in self._lives.values() if life.process], self._store.keep
+        )
         await self._force()
 
     async def _force(self) -> None:

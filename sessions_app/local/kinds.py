@@ -30,6 +30,7 @@ class Limits:
     headless_keep: float = 3_600.0
     grace: float = 5.0
     backoff: float = 10.0
+    log_size: int = 10_000_000
 
     def lifetime_of(self, kind: str) -> float:
         """Answer how long a session of this kind may run."""

@@ -6,17 +6,19 @@ import email.parser
 import email.policy
 import zlib
 from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qsl
+
+from .logs import Part
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
 Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
 BODY_LIMIT = 2**20
-CHUNK = 2**16
+STALLED = 60.0
 SERVER = "OpenCADC/cadc-rest"
 FORM, MULTIPART = "application/x-www-form-urlencoded", "multipart/form-data"
 
@@ -46,13 +48,13 @@ class Request:
 
 @dataclass
 class Response:
-    """An answer: its text, or a file that is sent as far as it goes now."""
+    """An answer: its text, or the part of a file that is there when the sending begins."""
 
     status: int = 200
     body: str = ""
     content_type: str = ""
     headers: dict[str, str] = field(default_factory=dict)
-    file: Path | None = None
+    file: AbstractContextManager[Part] | None = None
 
 
 def text(status: int, body: str, **headers: str) -> Response:
@@ -133,36 +135,31 @@ async def _start(send: Send, status: int, headers: dict[str, str]) -> None:
 
 async def _send_file(response: Response, headers: dict[str, str], gzip: bool, send: Send) -> None:
     assert response.file is not None
-    try:
-        size = response.file.stat().st_size
-    except OSError:
-        size = 0
-    # A writer goes on while we read: what is there now is the answer, and no byte more.
-    headers |= (
-        {"content-encoding": "gzip", "vary": "accept-encoding"} if gzip else {"content-length": str(size)}
-    )
-    await _start(send, response.status, headers)
-    async for piece in _pieces(response.file, size, gzip):
-        await send({"type": "http.response.body", "body": piece, "more_body": True})
+    with response.file as part:
+        # A writer goes on while we read: what is there now is the answer, and no byte more.
+        headers |= (
+            {"content-encoding": "gzip", "vary": "accept-encoding"}
+            if gzip
+            else {"content-length": str(part.size)}
+        )
+        await _start(send, response.status, headers)
+        async for piece in _pieces(part, gzip):
+            # What has not been sent is kept on the disk: not for ever for one who does not take it.
+            async with asyncio.timeout(STALLED):
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
     await send({"type": "http.response.body", "body": b""})
 
 
-async def _pieces(path: Path, size: int, gzip: bool) -> AsyncIterator[bytes]:
+async def _pieces(part: Part, gzip: bool) -> AsyncIterator[bytes]:
     packer = zlib.compressobj(1, wbits=31) if gzip else None
-    if size:
-        with path.open("rb") as file:
-            while (
-                size > 0
-                and (piece := await asyncio.to_thread(_piece, file, min(CHUNK, size), packer)) is not None
-            ):
-                size -= CHUNK
-                yield piece
+    while part.size and (piece := await asyncio.to_thread(_piece, part, packer)) is not None:
+        yield piece
     if packer:
         yield packer.flush()
 
 
-def _piece(file: Any, size: int, packer: Any) -> bytes | None:
-    raw: bytes = file.read(size)
+def _piece(part: Part, packer: Any) -> bytes | None:
+    raw = part.read()
     if not raw:
         return None
     return packer.compress(raw) if packer else raw
