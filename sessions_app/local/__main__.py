@@ -19,6 +19,8 @@ LIMITS = {
     "--grace": ("grace", "seconds between asking a session to end and killing it"),
     "--backoff": ("backoff", "seconds before a failed pull is tried again, doubled each time"),
     "--log-size": ("log_size", "bytes of output after which a running session's log begins anew"),
+    "--capacity-cores": ("capacity_cores", "cores that sessions may ask for together; 0 for the machine's"),
+    "--capacity-ram": ("capacity_ram", "GiB that sessions may ask for together; 0 for the machine's"),
 }
 DEFAULT_DATA = Path(__file__).parents[2] / "var" / "platform"
 

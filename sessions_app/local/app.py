@@ -147,7 +147,7 @@ def _one(api: Api, request: Request, user: str, wanted_id: str) -> Response:
     if view == "logs":
         return Response(200, "", "text/plain", file=api.engine.logs.reading(session) if session else None)
     if view == "events":
-        if session is None:
+        if session is None or session.queued:
             raise RefusedError(404, f"session {wanted_id} not found.")
         return text(200, events.table(api.engine.events(session)))
     if session is None:
@@ -172,7 +172,7 @@ async def _change(api: Api, request: Request, user: str, wanted_id: str) -> Resp
     if action.lower() != "renew":
         raise RefusedError(400, "unrecognized action")
     session = api.engine.find(user, wanted_id)
-    if session is None or not session.active:
+    if session is None or not session.active or session.queued:
         who = f"PosixPrincipal [uidNumber={os.getuid()},username={user}]"
         raise RefusedError(400, f"No active job for user {who} with session {wanted_id}")
     await api.engine.renew(session)

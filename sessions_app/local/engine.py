@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from .capacity import Queue
 from .events import NORMAL, WARNING, Event, one_line
 from .life import DEADLINE, DELETED, Life
 from .logs import Logs
@@ -45,7 +46,7 @@ class Engine:
     def __init__(self, store: Store, site: Site) -> None:
         self.site, self.usage = site, Usage()
         self.logs = Logs(lambda session: site.folder(session) / "log", site.limits.log_size)
-        self._store = store
+        self._store, self._queue = store, Queue(site.limits)
         self._sessions: dict[str, Session] = {}
         self._slugs: dict[str, Session] = {}
         self._events: dict[str, list[Event]] = {}
@@ -89,7 +90,6 @@ class Engine:
 
     async def create(self, wanted: Wanted) -> Session:
         """Take on a session: from the answer on, it is not forgotten."""
-        now = time.time()
         session = Session(
             user=wanted.user,
             name=wanted.name,
@@ -99,14 +99,13 @@ class Engine:
             env=wanted.env,
             cores=wanted.cores,
             ram=wanted.ram,
-            created=now,
-            started=now,
-            expires=int(now) + self.site.limits.lifetime_of(wanted.kind),
+            created=time.time(),
+            expires=0,
         )
         await self._store.keep(session)
         self._add(session)
-        self._say(session, NORMAL, "Scheduled", f"Accepted by {self.site.hostname}")
-        self._begin(session)
+        self._queue.add(session)
+        self._admit()
         return session
 
     async def renew(self, session: Session) -> None:
@@ -119,6 +118,7 @@ class Engine:
         session.deleted = True
         await self._store.keep(session)
         self._end(session, DELETED)
+        self._admit()
 
     # Starting and stopping the platform
 
@@ -137,6 +137,7 @@ class Engine:
             await self._recover(lost)
         if adopted:
             log.info("Adopted %d sessions in %.1f ms", len(adopted), (time.monotonic() - began) * 1000)
+        self._admit()
         self._run(self._clock())
 
     async def stop(self) -> None:
@@ -169,11 +170,16 @@ class Engine:
             if end is None and session.pid is None:
                 # Killed between a launch and its row, or before: the mark tells which.
                 process = adopt_marked(found.get(session.id, []))
+                if session.queued and process is None:
+                    self._queue.add(session)
+                    continue
                 if process:
+                    self._enter(session)
                     session.pid, session.ticks, session.boot = process.pid, process.ticks, boot_id()
                 self._begin(session, process)
                 continue
             gone.add(session.id)
+            self._enter(session)
             await self._close(session, end)
         await asyncio.to_thread(kill_marked, self.site.platform, gone)
         for session in [s for s in self._sessions.values() if s.deleted and s.id not in self._lives]:
@@ -187,6 +193,20 @@ class Engine:
         await self._store.keep(session)
 
     # The course of things
+
+    def _admit(self) -> None:
+        """Begin what has waited, as far as there is room."""
+        while session := self._queue.next(life.session for life in self._lives.values()):
+            self._enter(session)
+            self._store.keep(session)
+            self._say(session, NORMAL, "Scheduled", f"Accepted by {self.site.hostname}")
+            self._begin(session)
+
+    def _enter(self, session: Session) -> None:
+        """Let a session's time begin, if it has not."""
+        if session.started is None:
+            session.started = time.time()
+            session.expires = int(session.started) + self.site.limits.lifetime_of(session.kind)
 
     def _begin(self, session: Session, process: Process | None = None) -> None:
         def say(type: str, reason: str, message: str, replace: bool = False) -> None:  # noqa: A002
@@ -202,6 +222,7 @@ class Engine:
         session = life.session
         await life.run()
         del self._lives[session.id]
+        self._admit()
         self._to_force.pop(session.id, None)
         if life.lost:  # Nobody has ended what it started.
             self._to_force[session.id] = 0
@@ -234,7 +255,12 @@ class Engine:
 
     async def _tick(self, now: float) -> None:
         for session in list(self._sessions.values()):
-            if session.active and session.expires <= now and session.id not in self._to_force:
+            if (
+                session.active
+                and not session.queued
+                and session.expires <= now
+                and session.id not in self._to_force
+            ):
                 self._end(session, DEADLINE)
             elif session.ended and session.ended + self.site.limits.keep_of(session.kind) <= now:
                 session.deleted = True
