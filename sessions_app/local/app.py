@@ -21,6 +21,9 @@ WELCOME = """<!doctype html><html lang="en"><title>Local science platform</title
 <h1>Local science platform</h1>
 <p>It answers as Skaha does, under <code>/skaha/v1</code>, and runs sessions as processes of this machine.
 It is for trying out and for tests, not for production.</p>
+<p>A session that asks for cores or memory is held to them by {means}.</p>
+<p>Variables (<code>env</code>) are passed whole even if their value is empty or has a <code>=</code> in it;
+the real platform drops those.</p>
 """
 
 Handler = Callable[["Api", Request, str, list[str]], Awaitable[Response]]
@@ -32,6 +35,7 @@ class Api:
     def __init__(self, engine: Engine, store: Store, port: int) -> None:
         self.engine, self.port = engine, port
         self._store = store
+        self._welcome = WELCOME.format(means=engine.site.enforcement.means)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -58,7 +62,9 @@ class Api:
         """Answer what needs nobody to be signed in."""
         path = request.path.rstrip("/") or "/"
         if path in ("/", "/skaha"):
-            return Response(200, "" if request.method == "HEAD" else WELCOME, "text/html; charset=utf-8")
+            return Response(
+                200, "" if request.method == "HEAD" else self._welcome, "text/html; charset=utf-8"
+            )
         base = f"http://{request.headers['host']}/skaha"
         if path == "/skaha/capabilities":
             return Response(200, wire.capabilities(base), "text/xml")

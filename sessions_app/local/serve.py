@@ -22,6 +22,7 @@ from .app import Api
 from .engine import Engine
 from .gateway import Gateway
 from .kinds import Limits
+from .limits import Cores, find_enforcement
 from .machine import UnusableError, hold, own_folder, runtime_folder
 from .place import Site
 from .pull import Puller
@@ -132,6 +133,8 @@ def _site(options: Options, store: Store) -> Site:
         puller=Puller(own_folder(options.images or options.data / "images")),
         starts=asyncio.Semaphore(STARTS_PER_CORE * machine.cores()),
         heavy_starts=asyncio.Semaphore(machine.cores()),
+        enforcement=find_enforcement(),
+        cores=Cores(),
     )
 
 
