@@ -35,6 +35,9 @@ WELCOME = """<!doctype html><html lang="en"><title>Local science platform</title
 <p>It answers as Skaha does, under <code>/skaha/v1</code>, and runs sessions as processes of this machine.
 It is for trying out and for tests, not for production.</p>
 <p>All that it answers is described in its <a href="/skaha/openapi.json">OpenAPI document</a>.</p>
+<p>A session that asks for cores or memory is held to them by {means}.</p>
+<p>Variables (<code>env</code>) are passed whole even if their value is empty or has a <code>=</code> in it;
+the real platform drops those.</p>
 """
 
 NOT_ALLOWED = "Not authorized to use the skaha system"
@@ -50,6 +53,7 @@ class Api:
         self.engine, self.port, self.people = engine, port, signin.people
         self._signin, self._faults = signin, rules
         self._account = account.Account(signin, lambda request: self._holder(request).name)
+        self._welcome = WELCOME.format(means=engine.site.enforcement.means)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
@@ -86,7 +90,7 @@ class Api:
         if request.method not in ("GET", "HEAD"):
             return text(405, f"unsupported: HTTP {request.method}\n", allow="GET, HEAD")
         if path in ("/", "/skaha"):
-            return Response(200, WELCOME, "text/html; charset=utf-8")
+            return Response(200, self._welcome, "text/html; charset=utf-8")
         if path == "/skaha/openapi.json":
             return Response(200, wire.pretty(openapi.document()), "application/json")
         base = f"http://{request.headers['host']}/skaha"
@@ -196,7 +200,7 @@ def _one(api: Api, request: Request, user: str, wanted_id: str) -> Response:
     if view == "logs":
         return _logs(api, session)
     if view == "events":
-        if session is None:
+        if session is None or session.queued:
             raise RefusedError(404, f"session {wanted_id} not found.")
         # With several pods the real platform finds no events (contract 5.2).
         return text(200, events.table([] if api.engine.apps(session) else api.engine.events(session)))
@@ -231,7 +235,7 @@ async def _change(api: Api, request: Request, user: str, wanted_id: str) -> Resp
     if action.lower() != "renew":
         raise RefusedError(400, "unrecognized action")
     session = api.engine.find(user, wanted_id)
-    if session is None or not session.active:
+    if session is None or not session.active or session.queued:
         who = f"PosixPrincipal [uidNumber={os.getuid()},username={user}]"
         raise RefusedError(400, f"No active job for user {who} with session {wanted_id}")
     await api.engine.renew(session)

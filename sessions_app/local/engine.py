@@ -3,20 +3,25 @@
 import asyncio
 import logging
 import shutil
+import signal
 import time
-from collections.abc import Coroutine, Iterable
+from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
 
+import psutil
+
+from .capacity import Queue
 from .events import NORMAL, WARNING, Event, one_line
-from .life import DEADLINE, DELETED, Life
+from .life import DEADLINE, DELETED, OUT_OF_MEMORY, TOO_LONG, Life, sentence
 from .logs import Logs
-from .machine import boot_id
+from .machine import GIB, boot_id
 from .place import Site, tidy
 from .process import End, Process, adopt_marked, kill_marked, marked, read_end
 from .session import COMPLETED, FAILED, Session, app_id, new_app
 from .store import Store
 from .usage import Usage
+from .watch import EVERY, Watch
 
 log = logging.getLogger("sessions_app.local")
 
@@ -45,13 +50,14 @@ class Engine:
     def __init__(self, store: Store, site: Site) -> None:
         self.site, self.usage = site, Usage()
         self.logs = Logs(lambda session: site.folder(session) / "log", site.limits.log_size)
-        self._store = store
+        self._store, self._queue = store, Queue(site.limits)
         self._sessions: dict[str, Session] = {}
         self._slugs: dict[str, Session] = {}
         self._events: dict[str, list[Event]] = {}
         self._lives: dict[str, Life] = {}
         self._tasks: set[asyncio.Task[None]] = set()
         self._to_force: dict[str, float] = {}
+        self._clean: dict[str, asyncio.Event] = {}
 
     # Reading
 
@@ -104,7 +110,6 @@ class Engine:
 
     async def create(self, wanted: Wanted) -> Session:
         """Take on a session: from the answer on, it is not forgotten."""
-        now = time.time()
         session = Session(
             user=wanted.user,
             name=wanted.name,
@@ -114,17 +119,16 @@ class Engine:
             env=wanted.env,
             cores=wanted.cores,
             ram=wanted.ram,
-            created=now,
-            started=now,
-            expires=int(now) + self.site.limits.lifetime_of(wanted.kind),
+            created=time.time(),
+            expires=0,
         )
         if wanted.parent:
             session.parent, session.app = wanted.parent, self._new_app(wanted.parent)
             session.id = app_id(session.parent, session.app)
         await self._store.keep(session)
         self._add(session)
-        self._say(session, NORMAL, "Scheduled", f"Accepted by {self.site.hostname}")
-        self._begin(session)
+        self._queue.add(session)
+        self._admit()
         return session
 
     async def renew(self, session: Session) -> None:
@@ -141,6 +145,7 @@ class Engine:
         session.deleted = True
         await self._store.keep(session)
         self._end(session, DELETED)
+        self._admit()
 
     # Starting and stopping the platform
 
@@ -152,14 +157,15 @@ class Engine:
         for event in self._store.events():
             self._events.setdefault(event.session, []).append(event)
         adopted = {session.id for session in self._sessions.values() if self._take_over(session)}
-        lost = [
-            session for session in self._sessions.values() if session.active and session.id not in adopted
-        ]
+        left = [session for session in self._sessions.values() if session.id not in adopted]
+        lost = [session for session in left if session.active and not session.deleted]
         if lost or any(session.deleted for session in self._sessions.values()):
             await self._recover(lost)
         if adopted:
             log.info("Adopted %d sessions in %.1f ms", len(adopted), (time.monotonic() - began) * 1000)
+        self._admit()
         self._run(self._clock())
+        self._run(self._watch())
 
     async def stop(self) -> None:
         """Stop following; the sessions go on without us."""
@@ -182,33 +188,64 @@ class Engine:
             self._end(session, DELETED)
         return True
 
-    async def _recover(self, lost: Iterable[Session]) -> None:
-        """Settle the sessions whose process is not where their row says."""
-        found = await asyncio.to_thread(marked, self.site.platform)
-        gone = {session.id for session in self._sessions.values() if session.deleted} - self._lives.keys()
-        for session in lost:
-            end = read_end(self.site.folder(session) / "status")
-            if end is None and session.pid is None:
-                # Killed between a launch and its row, or before: the mark tells which.
-                process = adopt_marked(found.get(session.id, []))
-                if process:
-                    session.pid, session.ticks, session.boot = process.pid, process.ticks, boot_id()
-                self._begin(session, process)
-                continue
-            gone.add(session.id)
-            await self._close(session, end)
-        await asyncio.to_thread(kill_marked, self.site.platform, gone)
-        for session in [s for s in self._sessions.values() if s.deleted and s.id not in self._lives]:
+    async def _recover(self, lost: list[Session]) -> None:
+        """Settle the sessions whose process is not where their row says, and then end what is left of them."""
+        deleted = [s for s in self._sessions.values() if s.deleted and s.id not in self._lives]
+        gone = {session.id for session in (*lost, *deleted)}
+        found = await asyncio.to_thread(marked, self.site.platform, gone)
+        ended = [session for session in lost if not self._resume(session, found.get(session.id, []))]
+        left = {session.id for session in (*ended, *deleted)}
+        # First of all, because a row that says that it is over is not looked at again.
+        await asyncio.to_thread(kill_marked, self.site.platform, left & found.keys())
+        for session in ended:
+            self._enter(session)
+            await self._close(session, read_end(self.site.folder(session) / "status"))
+        for session in deleted:
             await self._forget(session)
 
+    def _resume(self, session: Session, found: list[psutil.Process]) -> bool:
+        """Go on with a session that has no process in its row, unless it has ended; answer whether it goes on."""
+        if session.pid is not None or read_end(self.site.folder(session) / "status"):
+            return False
+        # Killed between a launch and its row, or before: the mark tells which.
+        process = adopt_marked(found)
+        if found and process is None:
+            return False
+        if session.queued and process is None:
+            self._queue.add(session)
+            return True
+        if process:
+            self._enter(session)
+            session.pid, session.ticks, session.boot = process.pid, process.ticks, boot_id()
+        self._begin(session, process)
+        return True
+
     async def _close(self, session: Session, end: End | None) -> None:
-        session.status = COMPLETED if end and end.code == 0 else FAILED
+        """Settle a session that ended while nobody looked."""
+        late = end is not None and end.at >= session.expires
+        session.status = COMPLETED if end and end.code == 0 and not late else FAILED
         session.ended = end.at if end else time.time()
-        text = end.text if end else "it ended while the platform was away, and left no status"
-        self._say(session, NORMAL if session.status == COMPLETED else WARNING, session.status, text)
+        text = sentence(end.text) if end else "Ended while the platform was away, and left no status"
+        fine = session.status == COMPLETED
+        reason, text = (DEADLINE, TOO_LONG) if late else (session.status, text)
+        self._say(session, NORMAL if fine else WARNING, reason, text)
         await self._store.keep(session)
 
     # The course of things
+
+    def _admit(self) -> None:
+        """Begin what has waited, as far as there is room."""
+        while session := self._queue.next(life.session for life in self._lives.values()):
+            self._enter(session)
+            self._store.keep(session)
+            self._say(session, NORMAL, "Scheduled", f"Accepted by {self.site.hostname}")
+            self._begin(session)
+
+    def _enter(self, session: Session) -> None:
+        """Let a session's time begin, if it has not."""
+        if session.started is None:
+            session.started = time.time()
+            session.expires = int(session.started) + self.site.limits.lifetime_of(session.kind)
 
     def _begin(self, session: Session, process: Process | None = None) -> None:
         def say(type: str, reason: str, message: str, replace: bool = False) -> None:  # noqa: A002
@@ -217,26 +254,29 @@ class Engine:
         async def keep() -> None:
             await self._store.keep(session)
 
-        life = self._lives[session.id] = Life(session, self.site, say, keep, process)
+        async def clean() -> None:
+            self._to_force[session.id] = 0
+            await self._clean.setdefault(session.id, asyncio.Event()).wait()
+
+        life = self._lives[session.id] = Life(session, self.site, say, keep, clean, process)
         life.task = self._run(self._live(life))
 
     async def _live(self, life: Life) -> None:
         session = life.session
         await life.run()
         del self._lives[session.id]
+        self._admit()
         self._to_force.pop(session.id, None)
-        if life.lost:  # Nobody has ended what it started.
-            self._to_force[session.id] = 0
         tidy(self.site, session)
         if session.deleted:
             await self._forget(session)
 
-    def _end(self, session: Session, cause: str) -> None:
+    def _end(self, session: Session, cause: str, number: int = signal.SIGTERM) -> None:
         life = self._lives.get(session.id)
         if life is None:
             if session.deleted:
                 self._run(self._forget(session))
-        elif life.end(cause):
+        elif life.end(cause, number):
             self._to_force.setdefault(session.id, time.monotonic() + self.site.limits.grace + FORCE_AFTER)
 
     async def _forget(self, session: Session) -> None:
@@ -249,15 +289,20 @@ class Engine:
 
     async def _clock(self) -> None:
         while True:
-            await asyncio.sleep(TICK)
             try:
                 await self._tick(time.time())
             except Exception:  # The clock goes on, whatever one tick meets.
                 log.exception("The clock missed a tick")
+            await asyncio.sleep(TICK)
 
     async def _tick(self, now: float) -> None:
         for session in list(self._sessions.values()):
-            if session.active and session.expires <= now and session.id not in self._to_force:
+            if (
+                session.active
+                and not session.queued
+                and session.expires <= now
+                and session.id not in self._to_force
+            ):
                 self._end(session, DEADLINE)
             elif session.ended and session.ended + self.site.limits.keep_of(session.kind) <= now:
                 session.deleted = True
@@ -267,6 +312,28 @@ class Engine:
         )
         await self._force()
 
+    async def _watch(self) -> None:
+        watch = Watch()
+        while True:
+            await asyncio.sleep(EVERY)
+            try:
+                for session, used in (await watch.look(self._fixed())).items():
+                    if session in self._lives:
+                        self._out_of_memory(self._lives[session].session, used)
+            except Exception:
+                log.exception("The watch over memory missed a look")
+
+    def _fixed(self) -> dict[str, tuple[int, int]]:
+        lives = [(life.session, life.process) for life in self._lives.values()]
+        return {s.id: (process.pid, int(s.ram * GIB)) for s, process in lives if process and s.ram}
+
+    def _out_of_memory(self, session: Session, used: int) -> None:
+        """End a session at once, as a container's limit would."""
+        allowed = (session.ram or 0) * GIB
+        text = f"Used {used / 1e9:.2f} GB of the {allowed / 1e9:.2f} GB it asked for, and was ended"
+        self._say(session, WARNING, OUT_OF_MEMORY, text)
+        self._end(session, OUT_OF_MEMORY, signal.SIGUSR1)
+
     async def _force(self) -> None:
         """Kill what did not end in its time, all in one pass."""
         late = {session for session, at in self._to_force.items() if at <= time.monotonic()}
@@ -275,6 +342,8 @@ class Engine:
             log.warning("Killed %d processes of %d sessions that did not end", killed, len(late))
             for session in late:
                 self._to_force.pop(session, None)
+                if cleaned := self._clean.pop(session, None):
+                    cleaned.set()
 
     # Small things
 

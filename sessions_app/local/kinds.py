@@ -37,6 +37,8 @@ class Limits:
     grace: float = 5.0
     backoff: float = 10.0
     log_size: int = 10_000_000
+    capacity_cores: float = 0.0
+    capacity_ram: float = 0.0
 
     def lifetime_of(self, kind: str) -> float:
         """Answer how long a session of this kind may run."""

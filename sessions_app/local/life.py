@@ -12,18 +12,19 @@ from . import catalogue, machine
 from .catalogue import Image, Program
 from .events import NORMAL, WARNING
 from .kinds import base_path
-from .place import Site, environment, settle_in, some_cores
+from .place import Site, environment, settle_in
 from .probe import answers
-from .process import End, Process, Spec, launch, read_end
+from .process import End, Process, Spec, launch, read_end, seal_of
 from .pull import PullError
 from .session import COMPLETED, FAILED, PENDING, RUNNING, Session
 
 log = logging.getLogger("sessions_app.local")
 
-DEADLINE, DELETED = "DeadlineExceeded", "Deleted"
+DEADLINE, DELETED, OUT_OF_MEMORY = "DeadlineExceeded", "Deleted", "OOMKilled"
 LONGEST_BACKOFF = 300.0
 START_ROOM = 60.0
 PROBE_EVERY = 0.25
+TOO_LONG = "Was active longer than its deadline allows, and was ended"
 NO_COMMAND = "This image runs the command that it is given, and none was given."
 
 
@@ -36,13 +37,13 @@ class Life:
         site: Site,
         say: Callable[..., None],
         keep: Callable[[], Awaitable[None]],
+        clean: Callable[[], Awaitable[None]],
         process: Process | None = None,
     ) -> None:
         self.session, self.process = session, process
-        self._site, self._say, self._keep = site, say, keep
+        self._site, self._say, self._keep, self._clean = site, say, keep, clean
         self._starting = False
         self._cause = ""
-        self.lost = False
         self.task: asyncio.Task[None] | None = None
 
     async def run(self) -> None:
@@ -57,20 +58,23 @@ class Life:
             Exception
         ) as error:  # A session must not wait for ever because of our mistake, or of a full disk.
             log.exception("Session %s could not be run", self.session.id)
+            await self._clean()
             end = End(time.time(), problem=f"could not be started: {error}")
+        self._site.cores.give_back(self.session.id)
         await self._settle(end)
 
-    def end(self, cause: str) -> bool:
+    def end(self, cause: str, number: int = signal.SIGTERM) -> bool:
         """Ask for the end, of the wait or of the processes; answer whether there is a process to wait for."""
         self._cause = self._cause or cause
         if self.process is not None:
-            self.process.send(signal.SIGTERM)
+            self.process.send(number)
         elif not self._starting and self.task:
             self.task.cancel()
         return self.process is not None or self._starting
 
     async def _again(self, process: Process) -> End:
         """Go on where an earlier run of the platform stopped."""
+        self._site.cores.note(self.session.id, process.pid)
         program = self._program()
         if self.session.status == PENDING and (program is None or not program.probe):
             await self._runs()
@@ -147,10 +151,12 @@ class Life:
             log=str(folder / "log"),
             status=str(folder / "status"),
             grace=self._site.limits.grace,
-            cpus=some_cores(session.cores),
+            cpus=self._site.cores.take(session.id, session.cores),
             data=int(session.ram * machine.GIB) if session.ram else 0,
+            seal=seal_of(self._site.platform, session.id),
         )
-        process, problem = await launch(spec, f"{self._site.platform}/{session.id}", folder)
+        front = self._site.enforcement.front(session.cores, session.ram)
+        process, problem = await launch(spec, f"{self._site.platform}/{session.id}", folder, front)
         (folder / "spec").unlink(missing_ok=True)  # It was read, and holds a person's variables.
         session.pid, session.ticks, session.boot = process.pid, process.ticks, machine.boot_id()
         self.process = process
@@ -158,9 +164,16 @@ class Life:
         return process, problem
 
     async def _started(self, program: Program | None) -> None:
+        if limits := self._limits():
+            self._say(NORMAL, "Limits", f"{limits}, held by {self._site.enforcement.means}")
         self._say(NORMAL, "Started", f"Started process {self.process.pid if self.process else '?'}")
         if program is None or not program.probe:
             await self._runs()
+
+    def _limits(self) -> str:
+        cores, ram = self.session.cores, self.session.ram
+        memory = f"{ram * machine.GIB / 1e9:.2f} GB" if ram else ""
+        return " and ".join(filter(None, [f"{cores:g} core{'s' * (cores != 1)}" if cores else "", memory]))
 
     async def _runs(self) -> None:
         self.session.status = RUNNING
@@ -186,7 +199,8 @@ class Life:
             ended.cancel()
             process.close()
         end = read_end(self._site.folder(self.session) / "status")
-        self.lost = end is None
+        if end is None:  # Nobody has ended what it started.
+            await self._clean()
         return end or End(time.time(), problem="ended without leaving its status: it was killed from outside")
 
     def _program(self) -> Program | None:
@@ -205,10 +219,10 @@ class Life:
         session.ended = end.at if end else time.time()
         session.status = COMPLETED if end and end.code == 0 and not self._cause else FAILED
         if self._cause == DEADLINE:
-            self._say(WARNING, DEADLINE, "Was active longer than its deadline allows, and was ended")
-        elif end:
+            self._say(WARNING, DEADLINE, TOO_LONG)
+        elif end and self._cause != OUT_OF_MEMORY:  # That one is told where it is decided.
             fine = session.status == COMPLETED
-            self._say(NORMAL if fine else WARNING, session.status, _sentence(end.text))
+            self._say(NORMAL if fine else WARNING, session.status, sentence(end.text))
         await self._keep()
 
 
@@ -227,7 +241,8 @@ def _delays(first: float) -> "itertools.chain[float]":
     return itertools.chain(growing, itertools.repeat(LONGEST_BACKOFF))
 
 
-def _sentence(text: str) -> str:
+def sentence(text: str) -> str:
+    """Begin with a capital letter."""
     return text[:1].upper() + text[1:]
 
 

@@ -31,6 +31,12 @@ def memory() -> int:
 
 
 @cache
+def page_size() -> int:
+    """Answer the size of a page of memory in bytes."""
+    return os.sysconf("SC_PAGE_SIZE")
+
+
+@cache
 def boot_id() -> str:
     """Name this boot of the machine: pids and start times mean nothing in another one."""
     return Path("/proc/sys/kernel/random/boot_id").read_text().strip()

@@ -3,7 +3,6 @@
 import asyncio
 import os
 import socket
-import time
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from pathlib import Path
 from . import machine
 from .catalogue import Place, Program
 from .kinds import DESKTOP_APP, HEADLESS, Limits, base_path
+from .limits import Cores, Enforcement
 from .process import MARKER
 from .pull import Puller
 from .session import Session
@@ -32,6 +32,8 @@ class Site:
     puller: Puller
     starts: asyncio.Semaphore
     heavy_starts: asyncio.Semaphore
+    enforcement: Enforcement
+    cores: Cores
 
     def folder(self, session: Session) -> Path:
         """Answer the folder that holds a session's log and status."""
@@ -122,12 +124,3 @@ def write_secret(path: Path, secret: str) -> None:
     """Hand a program its token in a file: a command line can be read by everybody on the machine."""
     path.touch(mode=0o600)
     path.write_text(secret)
-
-
-def some_cores(wanted: float | None) -> list[int]:
-    """Choose cores for a fixed request; none means all of them."""
-    if wanted is None or int(wanted) >= machine.cores():
-        return []
-    mine = sorted(os.sched_getaffinity(0))
-    first = time.monotonic_ns() // 1000 % len(mine)
-    return [mine[(first + n) % len(mine)] for n in range(max(1, int(wanted)))]

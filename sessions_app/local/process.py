@@ -1,19 +1,29 @@
 """Real processes: start one behind its shim, recognise it again, notice its end, kill what is left."""
 
 import asyncio
+import logging
 import marshal
 import os
+import resource
 import signal
 import subprocess
 import sys
+import time
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import psutil
 
+from .limits import bus
+from .shim import RLIMIT_LOCKS
+
+log = logging.getLogger("sessions_app.local")
+
 SHIM = str(Path(__file__).with_name("shim.py"))
 MARKER = "CANFARWEB_SESSION"
+LONGEST_KILLING = 5.0
 
 
 @dataclass(frozen=True)
@@ -28,6 +38,7 @@ class Spec:
     grace: float
     cpus: list[int]
     data: int
+    seal: int
 
 
 @dataclass(frozen=True)
@@ -110,12 +121,22 @@ class Process:
             self._handle = -1
 
 
-async def launch(spec: Spec, mark: str, folder: Path) -> tuple[Process, str]:
+async def launch(spec: Spec, mark: str, folder: Path, front: list[str]) -> tuple[Process, str]:
     """Start a command behind a shim; answer it and what kept the command from running, if anything did."""
+    process, word = await _launch(spec, mark, folder, front)
+    if not word and front:
+        # What stands in front of the shim has its own needs, and they may have gone since they were looked at.
+        log.warning("%s did not start a session; it is started without it", front[0])
+        process.close()
+        process, word = await _launch(spec, mark, folder, [])
+    return process, word.strip() if word else "its shim could not start"
+
+
+async def _launch(spec: Spec, mark: str, folder: Path, front: list[str]) -> tuple[Process, str]:
     heard, says = os.pipe()
     os.set_blocking(heard, False)
     try:
-        process = await asyncio.to_thread(_spawn, spec, mark, folder, says)
+        process = await asyncio.to_thread(_spawn, spec, mark, folder, says, front)
     except BaseException:
         os.close(heard)
         raise
@@ -124,17 +145,19 @@ async def launch(spec: Spec, mark: str, folder: Path) -> tuple[Process, str]:
     return process, await _hear(heard)
 
 
-def _spawn(spec: Spec, mark: str, folder: Path, says: int) -> Process:
+def _spawn(spec: Spec, mark: str, folder: Path, says: int, front: list[str]) -> Process:
     path = folder / "spec"
     # Through a file, so that a session's own variables cannot bend the shim and `ps` shows none of them.
     path.write_bytes(marshal.dumps(asdict(spec)))
+    # The one in front needs to find systemd; the shim and the session must not.
+    clean = [*front, "env", "-i", f"{MARKER}={mark}"] if front else []
     child = subprocess.Popen(  # noqa: S603 - our own shim
-        [sys.executable, "-I", "-S", SHIM, str(path)],
+        [*clean, sys.executable, "-I", "-S", SHIM, str(path)],
         stdin=subprocess.DEVNULL,
         stdout=says,
         stderr=subprocess.DEVNULL,
         cwd="/",
-        env={MARKER: mark},
+        env={MARKER: mark, **(bus() | {"PATH": os.defpath} if front else {})},
         start_new_session=True,
     )
     ticks = start_ticks(child.pid)
@@ -142,7 +165,7 @@ def _spawn(spec: Spec, mark: str, folder: Path, says: int) -> Process:
 
 
 async def _hear(heard: int) -> str:
-    """Wait for the shim's word: a bare newline for a command that runs, else what is wrong."""
+    """Wait for the shim's word: a bare newline for a command that runs, else what is wrong; nothing if it died."""
     loop = asyncio.get_running_loop()
     said = asyncio.Event()
     loop.add_reader(heard, said.set)
@@ -152,7 +175,7 @@ async def _hear(heard: int) -> str:
     finally:
         loop.remove_reader(heard)
         os.close(heard)
-    return word.decode(errors="replace").strip() if word else "its shim could not start"
+    return word.decode(errors="replace")
 
 
 def read_end(path: Path) -> End | None:
@@ -168,26 +191,36 @@ def read_end(path: Path) -> End | None:
     return End(float(at), code=code) if code >= 0 else End(float(at), number=-code)
 
 
-def marked(platform: str) -> dict[str, list[psutil.Process]]:
-    """Find every process that carries a mark of this platform, by session: one pass for all of them."""
+def seal_of(platform: str, session: str) -> int:
+    """Compose the number that marks a session's processes for good: 20 bits for the platform, 42 for the id."""
+    return int(platform[:5], 16) << 42 | int(session, 36)
+
+
+def marked(platform: str, sessions: Collection[str]) -> dict[str, list[psutil.Process]]:
+    """Find every process of these sessions by its seal, or by its variables before it has one: one pass for all."""
+    seals = {seal_of(platform, session): session for session in sessions}
     found: dict[str, list[psutil.Process]] = {}
     for process in psutil.process_iter():
         with suppress(psutil.Error, OSError):
-            owner, _, session = process.environ().get(MARKER, "").partition("/")
-            if owner == platform and session:
+            sealed = seals.get(resource.prlimit(process.pid, RLIMIT_LOCKS)[0])
+            session = sealed or process.environ().get(MARKER, "").removeprefix(f"{platform}/")
+            if session in sessions and start_ticks(process.pid) is not None:
                 found.setdefault(session, []).append(process)
     return found
 
 
-def kill_marked(platform: str, sessions: set[str]) -> int:
+def kill_marked(platform: str, sessions: Collection[str]) -> int:
     """Kill every process of these sessions, whoever its parent is; answer how many there were."""
-    killed = 0
-    for session, processes in marked(platform).items():
-        for process in processes if session in sessions else ():
+    killed: set[psutil.Process] = set()
+    deadline = time.monotonic() + LONGEST_KILLING
+    # One that was killed may have forked while we looked, so look until there is none.
+    while (found := marked(platform, sessions)) and time.monotonic() < deadline:
+        for process in (process for processes in found.values() for process in processes):
             with suppress(psutil.Error):
                 process.kill()
-                killed += 1
-    return killed
+                killed.add(process)
+        time.sleep(0.005)
+    return len(killed)
 
 
 def adopt_marked(processes: list[psutil.Process]) -> Process | None:

@@ -23,6 +23,7 @@ from .engine import Engine
 from .faults import Faults
 from .gateway import Gateway
 from .kinds import Limits
+from .limits import Cores, find_enforcement
 from .machine import UnusableError, hold, own_folder, runtime_folder
 from .people import People
 from .place import Site
@@ -159,6 +160,8 @@ def _site(options: Options, store: Store) -> Site:
         puller=Puller(own_folder(options.images or options.data / "images")),
         starts=asyncio.Semaphore(STARTS_PER_CORE * machine.cores()),
         heavy_starts=asyncio.Semaphore(machine.cores()),
+        enforcement=find_enforcement(),
+        cores=Cores(),
     )
 
 

@@ -19,6 +19,8 @@ LIMITS = {
     "--keep": ("keep", "seconds a finished interactive session stays listed"),
     "--headless-keep": ("headless_keep", "seconds a finished headless session stays listed"),
     "--grace": ("grace", "seconds between asking a session to end and killing it"),
+    "--capacity-cores": ("capacity_cores", "cores that sessions may ask for together; 0 for the machine's"),
+    "--capacity-ram": ("capacity_ram", "GiB that sessions may ask for together; 0 for the machine's"),
     "--log-size": ("log_size", "bytes of output after which a running session's log begins anew"),
     "--backoff": ("backoff", "seconds before a failed pull is tried again, doubled each time"),
 }

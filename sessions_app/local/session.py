@@ -68,6 +68,11 @@ class Session:
         return self.status in ACTIVE
 
     @property
+    def queued(self) -> bool:
+        """Say whether it waits for room: then it has no time, no events and no deadline (contract 4.6)."""
+        return self.active and self.started is None
+
+    @property
     def fixed(self) -> bool:
         """Say whether its resources count as fixed: the memory alone decides (contract 4.5)."""
         return self.ram is not None

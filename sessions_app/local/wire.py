@@ -80,8 +80,7 @@ def session_row(session: Session, used: Sample | None, port: int, groups: list[i
         "type": session.kind,
         "status": session.status,
         "name": session.name,
-        "startTime": start_time(session.created),
-        "expiryTime": moment(session.expires),
+        **_times(session),
         "connectURL": connect_url(session, port),
     }
     if session.ram is not None:
@@ -97,14 +96,17 @@ def session_row(session: Session, used: Sample | None, port: int, groups: list[i
     return row
 
 
+def _times(session: Session) -> dict[str, str]:
+    """Write when a session started and when it will be ended; neither while it is queued (contract 4.6)."""
+    if session.started is None:
+        return {}
+    return {"startTime": start_time(session.started), "expiryTime": moment(session.expires)}
+
+
 def public_row(session: Session) -> dict[str, Any]:
     """Compose the four members that everybody may see (contract 2.4)."""
-    return {
-        "userid": session.user,
-        "type": session.kind,
-        "status": session.status,
-        "startTime": start_time(session.created),
-    }
+    row = {"userid": session.user, "type": session.kind, "status": session.status}
+    return row if session.started is None else row | {"startTime": start_time(session.started)}
 
 
 def connect_url(session: Session, port: int) -> str:

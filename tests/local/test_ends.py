@@ -1,0 +1,146 @@
+"""However a session ends, nothing of it is left, and its events say why."""
+
+import datetime
+import signal
+import time
+from pathlib import Path
+
+import psutil
+import pytest
+
+from .harness import Platform, Skaha, eventually, marked, running
+from .test_sessions import daemon_of
+
+# A daemon that nothing ties to its session: forked twice, in a session of its own, and with empty variables.
+WASHED = """
+import os, sys, time
+again = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(100)"
+if os.fork() == 0:
+    os.setsid()
+    if os.fork() == 0:
+        print('daemon', os.getpid(), flush=True)
+        os.execve(sys.executable, ['python3', '-c', again], {})
+    os._exit(0)
+os.wait()
+time.sleep(100)
+"""
+# Always another process: each one forks and is gone.
+HYDRA = """
+import os, signal, time
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
+print('on', flush=True)
+if os.fork() == 0:
+    while os.fork() == 0:
+        os.setsid()
+    os._exit(0)
+time.sleep(100)
+"""
+
+
+def washed(alice: Skaha) -> tuple[str, psutil.Process]:
+    session = alice.python(WASHED)
+    daemon = psutil.Process(daemon_of(alice, session))
+    eventually(lambda: daemon.environ() == {})
+    return session, daemon
+
+
+def shim_of(data: Path, session: str) -> psutil.Process:
+    def look() -> psutil.Process | None:
+        lines = ((process, " ".join(process.cmdline())) for process in marked(data))
+        return next((process for process, line in lines if "shim.py" in line and session in line), None)
+
+    return eventually(look)
+
+
+def gone(process: psutil.Process) -> bool:
+    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+
+
+def test_a_daemon_without_a_trace_is_gone_before_the_end_is_told(platform: Platform, alice: Skaha) -> None:
+    session, daemon = washed(alice)
+    shim_of(platform.data, session).kill()
+    assert alice.finished(session) == "Failed"
+    assert gone(daemon)
+    assert "killed from outside" in alice.view(session, "events")
+
+
+@pytest.mark.parametrize("deleted", [False, True])
+@pytest.mark.parametrize("away", [False, True])
+def test_nor_does_it_outlive_a_platform_that_was_killed(data: Path, deleted: bool, away: bool) -> None:
+    with running(data, "--grace", "5") as platform:
+        session, daemon = washed(platform.alice)
+        shim = shim_of(data, session)
+        if deleted:
+            platform.alice.delete(session)
+        platform.stop(signal.SIGKILL)
+        if away:
+            shim.kill()
+        alice = platform.start().alice
+        if not away:
+            shim.kill()
+        assert deleted or alice.finished(session) == "Failed"
+        assert alice.info(session) == {} or not deleted
+        eventually(lambda: gone(daemon))
+        eventually(lambda: deleted is False or not (data / "sessions" / session).exists())
+
+
+def test_a_session_that_stops_its_shim_is_ended_all_the_same(platform: Platform, alice: Skaha) -> None:
+    session = alice.python("import os, signal, time; os.kill(os.getppid(), signal.SIGSTOP); time.sleep(100)")
+    shim = shim_of(platform.data, session)
+    eventually(lambda: shim.status() == psutil.STATUS_STOPPED)
+    alice.delete(session)
+    eventually(lambda: gone(shim))
+    eventually(lambda: not (platform.data / "sessions" / session).exists())
+
+
+def test_a_chain_of_processes_that_never_rest_is_ended(platform: Platform, alice: Skaha) -> None:
+    session = alice.python(HYDRA)
+    eventually(lambda: alice.view(session, "logs"))
+    alice.delete(session)
+    eventually(lambda: not (platform.data / "sessions" / session).exists())
+    assert not [p for p in marked(platform.data) if p.environ().get("skaha_sessionid") == session]
+
+
+def test_at_its_deadline_the_whole_tree_is_ended(data: Path) -> None:
+    with running(data, "--grace", "0.5", "--headless-lifetime", "2") as platform:
+        session, daemon = washed(platform.alice)
+        assert platform.alice.finished(session) == "Failed"
+        assert gone(daemon)
+        assert "DeadlineExceeded" in platform.alice.view(session, "events")
+
+
+def passed(row: dict[str, str]) -> bool:
+    return datetime.datetime.fromisoformat(row["expiryTime"]).timestamp() < time.time()
+
+
+def test_a_deadline_that_passed_while_the_platform_was_away_is_kept_at_once(data: Path) -> None:
+    with running(data, "--grace", "0.5", "--headless-lifetime", "2") as platform:
+        session = platform.alice.create("sleep", "60")
+        row = platform.alice.until(session, "Running")
+        platform.stop()
+        eventually(lambda: passed(row))
+        alice = platform.start().alice
+        assert alice.until(session, "Failed", within=0.9)
+        assert "DeadlineExceeded" in alice.view(session, "events")
+
+
+def test_what_ended_by_itself_after_its_deadline_was_too_long_too(data: Path) -> None:
+    with running(data, "--headless-lifetime", "1") as platform:
+        session = platform.alice.create("sleep", "2.5")
+        platform.alice.until(session, "Running")
+        platform.stop()
+        eventually(lambda: not marked(data))
+        alice = platform.start().alice
+        assert alice.info(session)["status"] == "Failed"
+        assert "DeadlineExceeded" in alice.view(session, "events")
+
+
+def test_a_session_that_waits_for_its_image_has_a_deadline_and_can_be_renewed(data: Path) -> None:
+    with running(data, "--lifetime", "2", "--headless-lifetime", "2") as platform:
+        alice, image = platform.alice, "images.canfar.net/skaha/nothing:1"
+        session = alice.create(image=image)
+        before = alice.info(session)["expiryTime"]
+        eventually(lambda: alice.post(f"/session/{session}", action="renew").status_code == 200)
+        assert eventually(lambda: alice.finished(session)) == "Failed"
+        assert alice.info(session)["expiryTime"] >= before
+        assert "DeadlineExceeded" in alice.view(session, "events")
