@@ -37,7 +37,8 @@ class LocalCommand(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         """Refuse to be called from code: a process can be replaced from the command line alone."""
-        raise CommandError(f"Run it as a program: manage.py local_{self.word}.")
+        name = type(self).__module__.rpartition(".")[2]
+        raise CommandError(f"Run it as a program: manage.py {name}.")
 
 
 def _findable(variables: dict[str, str]) -> dict[str, str]:

@@ -4,11 +4,14 @@ import base64
 import time
 import xml.etree.ElementTree as ElementTree
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from urllib.parse import parse_qs
 
 import httpx
 import pytest
+
+from sessions_app.client import Session, errors
 
 from .harness import Platform, Skaha, eventually, running
 
@@ -93,6 +96,49 @@ def test_who_guesses_must_wait_whether_the_name_is_there_or_not(
     assert (statuses, answer.status_code) == ([401] * 5, 503)
     assert answer.text.startswith("Transient Error: ")
     assert 0 < int(answer.headers["retry-after"]) <= 60
+
+
+def test_guesses_at_the_same_moment_are_counted_too(ac: httpx.Client) -> None:
+    def guess(number: int) -> httpx.Response:
+        return ac.post("/login", data={"username": "trent", "password": str(number)}, timeout=30)
+
+    with ThreadPoolExecutor(12) as several:
+        answers = list(several.map(guess, range(12)))
+    assert sorted(answer.status_code for answer in answers) == [401] * 5 + [503] * 7
+
+
+def test_more_people_than_can_be_checked_at_once_are_told_to_come_again(
+    ac: httpx.Client, alice: Skaha
+) -> None:
+    def enter(number: int) -> httpx.Response:
+        return ac.post("/login", data={"username": f"crowd{number}", "password": "x"}, timeout=30)
+
+    with ThreadPoolExecutor(40) as several:
+        asked = [several.submit(enter, number) for number in range(40)]
+        began = time.monotonic()
+        assert alice.get("/session").status_code == 200
+        assert time.monotonic() - began < 2
+        answers = [each.result() for each in asked]
+    refused = [answer for answer in answers if answer.status_code == 503]
+    assert {answer.status_code for answer in answers} == {401, 503}
+    assert {answer.headers["retry-after"] for answer in refused} == {"1"}
+
+
+def test_neither_a_password_nor_a_token_is_logged(
+    platform: Platform, ac: httpx.Client, password: str
+) -> None:
+    token = signed_in(ac, password)
+    Skaha(platform.alice.url, token[:-4] + "AAAA").get("/session")
+    log = Path(platform.log.name).read_text()
+    assert log
+    assert not [secret for secret in (password, token, platform.alice.token) if secret in log]
+
+
+def test_our_client_takes_that_token(platform: Platform, ac: httpx.Client, password: str) -> None:
+    with Session(url=platform.alice.url, token=signed_in(ac, password)) as session:
+        assert isinstance(session.fetch(), list)
+    with Session(url=platform.alice.url, token="nonsense") as session, pytest.raises(errors.NotSignedInError):
+        session.fetch()
 
 
 def test_a_token_that_was_changed_is_refused(platform: Platform, ac: httpx.Client, password: str) -> None:
