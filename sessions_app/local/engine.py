@@ -18,15 +18,15 @@ from .logs import Logs
 from .machine import GIB, boot_id
 from .place import Site, tidy
 from .process import End, Process, adopt_marked, kill_marked, marked, read_end
+from .reaper import Reaper
 from .session import COMPLETED, FAILED, Session, app_id, new_app
 from .store import Store
 from .usage import Usage
-from .watch import EVERY, Watch
+from .watch import watch
 
 log = logging.getLogger("sessions_app.local")
 
 TICK = 1.0
-FORCE_AFTER = 2.0
 
 
 @dataclass(frozen=True)
@@ -56,8 +56,7 @@ class Engine:
         self._events: dict[str, list[Event]] = {}
         self._lives: dict[str, Life] = {}
         self._tasks: set[asyncio.Task[None]] = set()
-        self._to_force: dict[str, float] = {}
-        self._clean: dict[str, asyncio.Event] = {}
+        self._reaper = Reaper(site.platform, site.limits.grace)
 
     # Reading
 
@@ -165,7 +164,7 @@ class Engine:
             log.info("Adopted %d sessions in %.1f ms", len(adopted), (time.monotonic() - began) * 1000)
         self._admit()
         self._run(self._clock())
-        self._run(self._watch())
+        self._run(watch(self._fixed, self._out_of_memory))
 
     async def stop(self) -> None:
         """Stop following; the sessions go on without us."""
@@ -255,8 +254,7 @@ class Engine:
             await self._store.keep(session)
 
         async def clean() -> None:
-            self._to_force[session.id] = 0
-            await self._clean.setdefault(session.id, asyncio.Event()).wait()
+            await self._reaper.clean(session.id)
 
         life = self._lives[session.id] = Life(session, self.site, say, keep, clean, process)
         life.task = self._run(self._live(life))
@@ -266,7 +264,7 @@ class Engine:
         await life.run()
         del self._lives[session.id]
         self._admit()
-        self._to_force.pop(session.id, None)
+        self._reaper.ended(session.id)
         tidy(self.site, session)
         if session.deleted:
             await self._forget(session)
@@ -277,7 +275,7 @@ class Engine:
             if session.deleted:
                 self._run(self._forget(session))
         elif life.end(cause, number):
-            self._to_force.setdefault(session.id, time.monotonic() + self.site.limits.grace + FORCE_AFTER)
+            self._reaper.expect(session.id)
 
     async def _forget(self, session: Session) -> None:
         self._sessions.pop(session.id, None)
@@ -289,61 +287,41 @@ class Engine:
 
     async def _clock(self) -> None:
         while True:
-            try:
-                await self._tick(time.time())
-            except Exception:  # The clock goes on, whatever one tick meets.
-                log.exception("The clock missed a tick")
+            for step in (self._keep_time, self._reaper.reap, self._look_at_logs):
+                try:
+                    await step()
+                except Exception:  # The clock goes on, whatever one step meets.
+                    log.exception("The clock missed a step")
             await asyncio.sleep(TICK)
 
-    async def _tick(self, now: float) -> None:
+    async def _keep_time(self) -> None:
+        """End what is beyond its deadline, and forget what was listed long enough."""
+        now = time.time()
         for session in list(self._sessions.values()):
-            if (
-                session.active
-                and not session.queued
-                and session.expires <= now
-                and session.id not in self._to_force
-            ):
-                self._end(session, DEADLINE)
+            if session.active:
+                if not session.queued and session.expires <= now and session.id not in self._reaper:
+                    self._end(session, DEADLINE)
             elif session.ended and session.ended + self.site.limits.keep_of(session.kind) <= now:
                 session.deleted = True
                 await self._forget(session)
-        await self.logs.look(
-            [life.session for life in self._lives.values() if life.process], self._store.keep
-        )
-        await self._force()
 
-    async def _watch(self) -> None:
-        watch = Watch()
-        while True:
-            await asyncio.sleep(EVERY)
-            try:
-                for session, used in (await watch.look(self._fixed())).items():
-                    if session in self._lives:
-                        self._out_of_memory(self._lives[session].session, used)
-            except Exception:
-                log.exception("The watch over memory missed a look")
+    async def _look_at_logs(self) -> None:
+        live = [life.session for life in self._lives.values() if life.process]
+        await self.logs.look(live, self._store.keep)
 
     def _fixed(self) -> dict[str, tuple[int, int]]:
         lives = [(life.session, life.process) for life in self._lives.values()]
         return {s.id: (process.pid, int(s.ram * GIB)) for s, process in lives if process and s.ram}
 
-    def _out_of_memory(self, session: Session, used: int) -> None:
+    def _out_of_memory(self, name: str, used: int) -> None:
         """End a session at once, as a container's limit would."""
+        if (life := self._lives.get(name)) is None:
+            return
+        session = life.session
         allowed = (session.ram or 0) * GIB
         text = f"Used {used / 1e9:.2f} GB of the {allowed / 1e9:.2f} GB it asked for, and was ended"
         self._say(session, WARNING, OUT_OF_MEMORY, text)
         self._end(session, OUT_OF_MEMORY, signal.SIGUSR1)
-
-    async def _force(self) -> None:
-        """Kill what did not end in its time, all in one pass."""
-        late = {session for session, at in self._to_force.items() if at <= time.monotonic()}
-        if late:
-            killed = await asyncio.to_thread(kill_marked, self.site.platform, late)
-            log.warning("Killed %d processes of %d sessions that did not end", killed, len(late))
-            for session in late:
-                self._to_force.pop(session, None)
-                if cleaned := self._clean.pop(session, None):
-                    cleaned.set()
 
     # Small things
 

@@ -58,7 +58,8 @@ class Life:
             Exception
         ) as error:  # A session must not wait for ever because of our mistake, or of a full disk.
             log.exception("Session %s could not be run", self.session.id)
-            await self._clean()
+            if self._starting or self.process:
+                await self._clean()
             end = End(time.time(), problem=f"could not be started: {error}")
         self._site.cores.give_back(self.session.id)
         await self._settle(end)

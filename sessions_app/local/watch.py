@@ -7,30 +7,36 @@ where the resident pages, mapped files and all, are beyond the limit.
 """
 
 import asyncio
-from collections.abc import Mapping
+import logging
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 from .machine import page_size
 from .shim import descendants
 
+log = logging.getLogger("sessions_app.local")
+
 EVERY = 2.0
+# Each session's shim, and the bytes it asked for.
+Limits = Mapping[str, tuple[int, int]]
 
 
-class Watch:
-    """The last look; two in a row decide."""
+async def watch(fixed: Callable[[], Limits], end: Callable[[str, int], None]) -> None:
+    """Look now and then; end what is beyond its limit twice in a row, and say how much it used."""
+    before: dict[str, int] = {}
+    while True:
+        await asyncio.sleep(EVERY)
+        try:
+            found = await asyncio.to_thread(beyond, limits) if (limits := fixed()) else {}
+        except Exception:
+            log.exception("The watch over memory missed a look")
+            continue
+        for session in found.keys() & before.keys():
+            end(session, found[session])
+        before = found
 
-    def __init__(self) -> None:
-        self._over: set[str] = set()
 
-    async def look(self, fixed: Mapping[str, tuple[int, int]]) -> dict[str, int]:
-        """Take sessions with their shim and limit; answer what those use that were beyond it the last time too."""
-        found = await asyncio.to_thread(beyond, fixed) if fixed else {}
-        twice = {session: used for session, used in found.items() if session in self._over}
-        self._over = set(found)
-        return twice
-
-
-def beyond(fixed: Mapping[str, tuple[int, int]]) -> dict[str, int]:
+def beyond(fixed: Limits) -> dict[str, int]:
     """Find the sessions that use more than their limit, and how much."""
     found = {}
     for session, (shim, limit) in fixed.items():

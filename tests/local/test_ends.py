@@ -11,9 +11,10 @@ import pytest
 from .harness import Platform, Skaha, eventually, marked, running
 from .test_sessions import daemon_of
 
-# A daemon that nothing ties to its session: forked twice, in a session of its own, and with empty variables.
+# It does not end when asked, and makes a daemon that nothing ties to it: forked twice, in a session of its own,
+# and with empty variables.
 WASHED = """
-import os, sys, time
+import os, signal, sys, time
 again = "import signal, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); time.sleep(100)"
 if os.fork() == 0:
     os.setsid()
@@ -22,6 +23,7 @@ if os.fork() == 0:
         os.execve(sys.executable, ['python3', '-c', again], {})
     os._exit(0)
 os.wait()
+signal.signal(signal.SIGTERM, signal.SIG_IGN)
 time.sleep(100)
 """
 # Always another process: each one forks and is gone.
