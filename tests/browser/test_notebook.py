@@ -1,7 +1,9 @@
 """A notebook from launch to a computed cell, by the portal's own links."""
 
+import os
 import re
 import time
+from pathlib import Path
 
 import psutil
 from playwright.sync_api import expect
@@ -28,6 +30,8 @@ def test_a_notebook_opens_by_one_click_and_runs_a_cell(page, portal):
     expect(cell).to_have_text("print(6 * 7)")
     page.keyboard.press("Shift+Enter")
     expect(page.locator(".jp-OutputArea-output").first).to_have_text("42\n", timeout=60_000)
+    if pictures := os.environ.get("TEST_PICTURES"):
+        page.screenshot(path=Path(pictures) / "notebook.png")
 
     page.goto(portal.address)
     expect(page.get_by_role("row", name="m31")).to_contain_text("Running")
