@@ -3,8 +3,10 @@
 import contextlib
 import json
 import os
+import resource
 import signal
 import socket
+import sqlite3
 import subprocess
 import sys
 import time
@@ -16,6 +18,7 @@ import httpx
 import psutil
 
 from sessions_app.local.process import MARKER
+from sessions_app.local.shim import RLIMIT_LOCKS
 
 ROOT = Path(__file__).parents[2]
 IMAGES = Path(os.environ.get("CANFARWEB_TEST_IMAGES", ROOT / "var" / "test-images"))
@@ -137,11 +140,23 @@ class Platform:
         return Skaha(f"http://localhost:{self.port}/skaha/v1", token)
 
 
+def platform_number(data: Path) -> int:
+    """Read the number that is in the seal of each process of a platform's sessions."""
+    with contextlib.closing(sqlite3.connect(data / "state.sqlite3")) as db:
+        return int(db.execute("SELECT value FROM meta WHERE key = 'platform'").fetchone()[0][:5], 16)
+
+
 def marked(data: Path) -> list[psutil.Process]:
-    """Find every process that a platform's sessions have, by their mark and where their home is."""
-    found = []
+    """Find every process that a platform's sessions have: by their seal, or their mark and where their home is."""
+    found, platform = [], platform_number(data)
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
+            if (
+                resource.prlimit(process.pid, RLIMIT_LOCKS)[0] >> 42 == platform
+                and process.status() != psutil.STATUS_ZOMBIE
+            ):
+                found.append(process)
+                continue
             variables = process.environ()
             spec = " ".join(process.cmdline())
             if MARKER in variables and (variables.get("HOME", "").startswith(str(data)) or str(data) in spec):
