@@ -17,6 +17,7 @@ setup:
 test-setup:
 	@$(PYTHON) .setup/setup.py $(VENV) requirements-dev.lock
 	@$(VENV)/bin/python .setup/browser.py
+	@$(PYTHON) .setup/desktop.py
 	@$(PYTHON) .setup/released.py
 
 check: test-setup

@@ -81,8 +81,21 @@ def test_the_local_platform_needs_nothing_but_the_standard_library_psutil_and_it
     import sys
 
     allowed = set(sys.stdlib_module_names) | {"psutil", "uvicorn", "sessions_app"}
+    own = [path for path in modules_of("local") if path.parent.name != "programs"]
+    foreign = {name for path in own for name in imported(path) if name.split(".")[0] not in allowed}
+    assert foreign == set()
+
+
+def test_what_runs_as_a_session_needs_only_the_packages_of_its_image():
+    import sys
+
+    allowed = set(sys.stdlib_module_names) | {"tornado", "terminado", "marimo", "uvicorn"}
+    programs = APP / "local" / "programs"
     foreign = {
-        name for path in modules_of("local") for name in imported(path) if name.split(".")[0] not in allowed
+        name
+        for path in programs.glob("*.py")
+        for name in imported(path)
+        if name.split(".")[0] not in allowed and not name.startswith("sessions_app.local.programs.")
     }
     assert foreign == set()
 

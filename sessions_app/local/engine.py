@@ -7,7 +7,6 @@ import signal
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import psutil
@@ -17,10 +16,10 @@ from .events import NORMAL, WARNING, Event, one_line
 from .life import DEADLINE, DELETED, OUT_OF_MEMORY, TOO_LONG, Life, sentence
 from .logs import Logs
 from .machine import GIB, boot_id
-from .place import Site
+from .place import Site, tidy
 from .process import End, Process, adopt_marked, kill_marked, marked, read_end
 from .reaper import Reaper
-from .session import COMPLETED, FAILED, Session
+from .session import COMPLETED, FAILED, Session, app_id, new_app
 from .store import Store
 from .usage import Usage
 from .watch import watch
@@ -42,6 +41,7 @@ class Wanted:
     env: list[str]
     cores: float | None
     ram: float | None
+    parent: str = ""
 
 
 class Engine:
@@ -74,7 +74,22 @@ class Engine:
         """Find a session of this person; another's is as good as none."""
         self._look()
         found = self.by_id(session)
+        return found if found and found.user == user and not found.parent else None
+
+    def find_app(self, user: str, desktop: str, app: str) -> Session | None:
+        """Find an app of a desktop of this person."""
+        found = self.by_id(app_id(desktop, app))
         return found if found and found.user == user else None
+
+    def apps(self, desktop: Session) -> list[Session]:
+        """List the apps of a desktop."""
+        if desktop.kind != "desktop":
+            return []
+        return [
+            session
+            for session in self._sessions.values()
+            if session.parent == desktop.id and not session.deleted
+        ]
 
     def by_id(self, session: str) -> Session | None:
         """Find a session by its id."""
@@ -106,6 +121,9 @@ class Engine:
             created=time.time(),
             expires=0,
         )
+        if wanted.parent:
+            session.parent, session.app = wanted.parent, self._new_app(wanted.parent)
+            session.id = app_id(session.parent, session.app)
         await self._store.keep(session)
         self._add(session)
         self._queue.add(session)
@@ -113,12 +131,16 @@ class Engine:
         return session
 
     async def renew(self, session: Session) -> None:
-        """Move the deadline to a full lifetime from now, never back (contract 6)."""
-        session.expires = max(session.expires, int(time.time()) + self.site.limits.lifetime)
-        await self._store.keep(session)
+        """Move the deadline to a full lifetime from now, never back; its apps' too (contract 6)."""
+        for each in [session, *self.apps(session)]:
+            if each.active:
+                each.expires = max(each.expires, int(time.time()) + self.site.limits.lifetime)
+                await self._store.keep(each)
 
     async def delete(self, session: Session) -> None:
-        """Take a session off the list at once; its processes end in the background."""
+        """Take a session off the list at once, with its apps; its processes end in the background."""
+        for app in self.apps(session):
+            await self.delete(app)
         session.deleted = True
         await self._store.keep(session)
         self._end(session, DELETED)
@@ -243,7 +265,7 @@ class Engine:
         del self._lives[session.id]
         self._admit()
         self._reaper.ended(session.id)
-        _remove_socket(session)
+        tidy(self.site, session)
         if session.deleted:
             await self._forget(session)
 
@@ -260,6 +282,7 @@ class Engine:
         self._slugs.pop(session.slug, None)
         self._events.pop(session.id, None)
         await self._store.forget(session.id)
+        tidy(self.site, session)  # Its last process may have been killed while we were away.
         await asyncio.to_thread(shutil.rmtree, self.site.folder(session), ignore_errors=True)
 
     async def _clock(self) -> None:
@@ -305,6 +328,11 @@ class Engine:
     def _look(self) -> None:
         self.usage.look({life.session.id: life.process.pid for life in self._lives.values() if life.process})
 
+    def _new_app(self, desktop: str) -> str:
+        while app_id(desktop, app := new_app()) in self._sessions:
+            pass
+        return app
+
     def _add(self, session: Session) -> None:
         self._sessions[session.id] = self._slugs[session.slug] = session
 
@@ -325,8 +353,3 @@ class Engine:
             event = Event(session.id, len(events), type, reason, message, now, now)
             events.append(event)
         self._store.note(event)
-
-
-def _remove_socket(session: Session) -> None:
-    if session.address.startswith("unix:"):
-        Path(session.address.removeprefix("unix:")).unlink(missing_ok=True)

@@ -9,6 +9,8 @@ import asyncio
 import errno
 import logging
 import re
+import socket
+import struct
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
@@ -21,6 +23,7 @@ log = logging.getLogger("sessions_app.local")
 HEAD_LIMIT = 2**16
 HEAD_TIME = 10.0
 LINGER = 300.0
+AT_ONCE = struct.pack("ii", 1, 0)  # SO_LINGER: a close discards what is unsent and resets.
 PIECE = 2**16
 OWN = re.compile(rb"(localhost|127\.0\.0\.1|\[::1\])(:\d{1,5})?", re.IGNORECASE)
 SESSION_HOST = re.compile(rb"s-([a-z0-9]{12})\.localhost(:\d{1,5})?", re.IGNORECASE)
@@ -53,6 +56,7 @@ class Gateway:
         self._engine, self._api = engine, api
         self._tasks: set[asyncio.Task[None]] = set()
         self._servers: list[asyncio.Server] = []
+        self._clients: dict[bytes, asyncio.StreamWriter] = {}
 
     async def start(self, port: int) -> None:
         """Listen on loopback, and on nothing else."""
@@ -66,6 +70,12 @@ class Gateway:
 
     async def _listen(self, host: str, port: int) -> None:
         self._servers.append(await asyncio.start_server(self._accept, host, port, limit=HEAD_LIMIT))
+
+    def reset(self, name: bytes) -> None:
+        """Reset the client's connection behind a connection to the API that has this name."""
+        if client := self._clients.get(name):
+            client.get_extra_info("socket").setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, AT_ONCE)
+            client.transport.abort()
 
     async def stop(self) -> None:
         """Stop listening and close what is open."""
@@ -84,6 +94,9 @@ class Gateway:
             await self._serve(reader, writer)
         except (OSError, TimeoutError, asyncio.IncompleteReadError):
             pass  # They left, or never said what they wanted.
+        except asyncio.CancelledError:
+            # We stop, and wait for it; Python's own server would report a task that was cancelled.
+            log.debug("A connection was open when the platform stopped.")
         finally:
             self._tasks.discard(task)
             writer.close()
@@ -98,7 +111,12 @@ class Gateway:
             await writer.drain()
             return
         onward[1].write(first)
-        await splice((reader, writer), onward)
+        if isinstance(name := onward[1].get_extra_info("sockname"), bytes):
+            self._clients[name] = writer
+        try:
+            await splice((reader, writer), onward)
+        finally:
+            self._clients.pop(name, None)
 
     async def _way(self, head: Head) -> tuple[Streams, bytes]:
         """Decide where a connection leads, and what is sent there first."""

@@ -17,6 +17,12 @@ WORDS = MappingProxyType(
     }
 )
 IMAGE_KINDS = (*WORDS, DESKTOP_APP)
+# The page of a session whose image says nothing about it (contract 2.6).
+USUAL_PAGES = MappingProxyType({"firefly": "/firefly/"})
+# Cores and GiB of the kinds that get the same whatever was asked for (contract 4.5).
+SET_SIZES: "MappingProxyType[str, tuple[float | None, float | None]]" = MappingProxyType(
+    {"desktop": (None, None), "firefly": (0.1, 4.0)}
+)
 
 
 @dataclass(frozen=True)

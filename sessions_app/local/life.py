@@ -76,14 +76,15 @@ class Life:
     async def _again(self, process: Process) -> End:
         """Go on where an earlier run of the platform stopped."""
         self._site.cores.note(self.session.id, process.pid)
-        if self.session.status == PENDING and self._program() is None:
+        program = self._program()
+        if self.session.status == PENDING and (program is None or not program.probe):
             await self._runs()
         return await self._follow(process)
 
     async def _whole(self) -> End:
         image, root = await self._image()
         program = image.programs.get(self.session.kind)
-        async with self._site.heavy_starts if program else self._site.starts:
+        async with self._site.heavy_starts if program and program.probe else self._site.starts:
             self._starting = True
             process, problem = await self._start(image, program, root)
             self._starting = False
@@ -120,11 +121,14 @@ class Life:
     async def _pulled(self, image: Image) -> Path | None:
         if self.session.kind not in image.kinds:
             raise PullError(f"nothing in it runs as a {self.session.kind} session")
+        here = self._site.puller.folder(image)
+        if lacking := image.lacks(here is not None):
+            raise PullError(lacking)
         if not image.recipe:
             return None
-        if folder := self._site.puller.folder(image):
+        if here:
             self._say(NORMAL, "Pulled", f'Image "{image.id}" is already present on this machine')
-            return folder
+            return here
         began = time.monotonic()
         self._say(NORMAL, "Pulling", f'Pulling image "{image.id}"')
         folder = await self._site.puller.pull(image, self._progress)
@@ -138,7 +142,7 @@ class Life:
         session, folder = self.session, self._site.folder(self.session)
         home = self._site.home(session.user)
         await asyncio.to_thread(_make, folder, home)
-        place = settle_in(self._site, session, program)
+        place = settle_in(self._site, session, program, root)
         (folder / "status").unlink(missing_ok=True)
         self._say(NORMAL, "Created", "Created its folder and its environment")
         spec = Spec(
@@ -164,7 +168,7 @@ class Life:
         if limits := self._limits():
             self._say(NORMAL, "Limits", f"{limits}, held by {self._site.enforcement.means}")
         self._say(NORMAL, "Started", f"Started process {self.process.pid if self.process else '?'}")
-        if program is None:
+        if program is None or not program.probe:
             await self._runs()
 
     def _limits(self) -> str:

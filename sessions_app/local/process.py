@@ -1,6 +1,7 @@
 """Real processes: start one behind its shim, recognise it again, notice its end, kill what is left."""
 
 import asyncio
+import hashlib
 import logging
 import marshal
 import os
@@ -199,8 +200,9 @@ def read_end(path: Path) -> End | None:
 
 
 def seal_of(platform: str, session: str) -> int:
-    """Compose the number that marks a session's processes for good: 20 bits for the platform, 42 for the id."""
-    return int(platform[:5], 16) << 42 | int(session, 36)
+    """Compose the number that marks a session's processes for good, as no two sessions have it."""
+    digest = hashlib.sha256(f"{platform}/{session}".encode()).digest()
+    return int.from_bytes(digest[:7], "big")
 
 
 def marked(platform: str, sessions: Collection[str]) -> dict[str, list[psutil.Process]]:

@@ -1,35 +1,21 @@
-"""Pull an image: install its locked packages into an environment of its own, once, and say how far it is."""
+"""Pull images: install each once, however many wait for it."""
 
 import asyncio
 import contextlib
 import fcntl
-import importlib.util
-import logging
 import os
-import re
-import shutil
-import signal
-import sys
 import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from .catalogue import Image
-from .machine import cores
+from .catalogue import IMAGES, Image
+from .install import STAMP, Installation, PullError
 
-log = logging.getLogger("sessions_app.local")
+__all__ = ["PullError", "Puller"]
 
-STAMP = "READY"
-PASSED_ON = re.compile(
-    r"PIP_|SSL_|REQUESTS_|CURL_|XDG_CACHE|(HTTPS?|NO|ALL)_PROXY$|(PATH|HOME|LANG|TMPDIR)$", re.I
-)
 SAY_EVERY = 2.0
 
-Say = Callable[[str], None]
-
-
-class PullError(Exception):
-    """An image could not be pulled; the text is the last thing that the installer said about it."""
+Listener = Callable[[str], None]
 
 
 class Puller:
@@ -44,7 +30,11 @@ class Puller:
         folder = self.root / image.folder
         return folder if (folder / STAMP).exists() else None
 
-    async def pull(self, image: Image, say: Say) -> Path:
+    def usable(self) -> list[Image]:
+        """List the images that are here, or can be pulled here, and can then run."""
+        return [image for image in IMAGES if not image.lacks(self.folder(image) is not None)]
+
+    async def pull(self, image: Image, say: Listener) -> Path:
         """Pull an image, or wait for the pull that is under way."""
         pull = self._pulls.get(image.id)
         if pull is None:
@@ -65,11 +55,11 @@ class _Pull:
 
     def __init__(self, image: Image, folder: Path) -> None:
         self._image, self._folder = image, folder
-        self._listeners: list[Say] = []
+        self._listeners: list[Listener] = []
         self._said_at = 0.0
         self.task = asyncio.create_task(self._run())
 
-    async def follow(self, say: Say) -> Path:
+    async def follow(self, say: Listener) -> Path:
         """Wait for the end; one who gives up does not stop it for the others."""
         self._listeners.append(say)
         try:
@@ -79,47 +69,10 @@ class _Pull:
         return self._folder
 
     async def _run(self) -> None:
-        async with _alone(self._folder.with_suffix(".lock")) as lock:
+        async with alone(self._folder.with_suffix(".lock")) as lock:
             # Another platform that shares the images may have pulled it while we waited.
             if not (self._folder / STAMP).exists():
-                await self._build(lock)
-
-    async def _build(self, lock: int) -> None:
-        await asyncio.to_thread(shutil.rmtree, self._folder, ignore_errors=True)
-        python = self._folder / "bin" / "python"
-        ours = importlib.util.find_spec("pip") is not None
-        await self._call(lock, sys.executable, "-m", "venv", *["--without-pip"] * ours, str(self._folder))
-        pip = [sys.executable, "-m", "pip", "--python", str(python)] if ours else [str(python), "-m", "pip"]
-        await self._install(lock, pip)
-        self._say("Compiling", at_once=True)
-        await self._call(
-            lock, str(python), "-m", "compileall", "-q", "-j", str(cores()), str(self._folder / "lib")
-        )
-        for name, text in self._image.files.items():
-            (self._folder / name).parent.mkdir(parents=True, exist_ok=True)
-            (self._folder / name).write_text(text)
-        (self._folder / STAMP).write_text(self._image.digest + "\n")
-        self._say("Installed and compiled", at_once=True)
-
-    async def _install(self, lock: int, pip: list[str]) -> None:
-        total, got = self._image.packages, 0
-
-        def heard(line: str) -> None:
-            nonlocal total, got
-            if line.startswith("Ignoring "):
-                total -= 1
-            elif line.startswith("Collecting "):
-                got += 1
-                self._say(f"Downloaded {got} of {total} packages", at_once=got == total)
-            elif line.startswith("Installing "):
-                self._say(f"Installing {total} packages", at_once=True)
-
-        await self._call(
-            lock,
-            *(*pip, "--no-input", "install", "--no-deps"),
-            *("--require-hashes", "--no-compile", "--progress-bar", "off", "-r", str(self._image.lock_path)),
-            heard=heard,
-        )
+                await Installation(self._image, self._folder, lock, self._say).run()
 
     def _say(self, text: str, at_once: bool = False) -> None:
         now = time.monotonic()
@@ -128,44 +81,25 @@ class _Pull:
             for say in self._listeners:
                 say(text)
 
-    async def _call(self, lock: int, *command: str, heard: Say = lambda line: None) -> None:
-        """Run one step; it holds the lock too, so that a killed platform is not overtaken by the next one."""
-        process = await asyncio.create_subprocess_exec(
-            *command,
-            stdin=asyncio.subprocess.DEVNULL,
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.STDOUT,
-            env={key: value for key, value in os.environ.items() if PASSED_ON.match(key)},
-            pass_fds=(lock,),
-            start_new_session=True,
-        )
-        assert process.stdout
-        last = ""
-        try:
-            async for raw in process.stdout:
-                line = raw.decode(errors="replace").strip()
-                last = line if line and not line.startswith("[notice]") else last
-                heard(line)
-            if await process.wait():
-                raise PullError(last.removeprefix("ERROR: ") or f"{command[2]} failed")
-        finally:
-            if process.returncode is None:
-                with contextlib.suppress(ProcessLookupError):
-                    os.killpg(process.pid, signal.SIGKILL)
-                await process.wait()
-
 
 @contextlib.asynccontextmanager
-async def _alone(path: Path) -> AsyncIterator[int]:
+async def alone(path: Path) -> AsyncIterator[int]:
     """Hold a lock file; waiting for it does not block the loop."""
-    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    while (lock := try_lock(path)) is None:  # noqa: ASYNC110 - another process holds it
+        await asyncio.sleep(0.2)
     try:
-        while True:
-            try:
-                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-                break
-            except BlockingIOError:
-                await asyncio.sleep(0.2)
         yield lock
     finally:
         os.close(lock)
+
+
+def try_lock(path: Path) -> int | None:
+    """Take a lock file if nobody holds it."""
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+    with contextlib.suppress(OSError):
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        # Who held it before may have removed it, and then it is nobody's lock any more.
+        if os.fstat(lock).st_ino == path.stat().st_ino:
+            return lock
+    os.close(lock)
+    return None

@@ -5,8 +5,8 @@ import email.message
 import email.parser
 import email.policy
 import zlib
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
-from contextlib import AbstractContextManager
+from collections.abc import Awaitable, Callable, MutableMapping, Sequence
+from contextlib import AbstractContextManager, ExitStack
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qsl
@@ -29,13 +29,15 @@ class TooLargeError(Exception):
 
 @dataclass
 class Request:
-    """A request, with its parameters where the platform looks for them (contract 4.1)."""
+    """A request, with its parameters where the platform looks for them (contract 4.1), and its body."""
 
     method: str
     path: str
     headers: dict[str, str]
     target: str = ""
     parameters: list[tuple[str, str]] = field(default_factory=list)
+    form: list[tuple[str, str]] = field(default_factory=list)
+    body: bytes = b""
 
     def first(self, name: str) -> str | None:
         """Answer the first value of a parameter."""
@@ -48,13 +50,18 @@ class Request:
 
 @dataclass
 class Response:
-    """An answer: its text, or the part of a file that is there when the sending begins."""
+    """An answer: its text, or parts of files, one after the other, as far as they are there when it begins."""
 
     status: int = 200
     body: str = ""
     content_type: str = ""
     headers: dict[str, str] = field(default_factory=dict)
-    file: AbstractContextManager[Part] | None = None
+    parts: Sequence[AbstractContextManager[Part]] | None = None
+
+
+def json_answer(body: str) -> Response:
+    """Answer in JSON."""
+    return Response(200, body, "application/json")
 
 
 def text(status: int, body: str, **headers: str) -> Response:
@@ -70,14 +77,14 @@ async def read(scope: Scope, receive: Receive) -> Request:
     raw_query: bytes = scope["query_string"]
     target = (scope["raw_path"] + b"?" * bool(raw_query) + raw_query).decode("latin-1")
     request, query = Request(scope["method"], scope["path"], headers, target), _pairs(raw_query)
+    request.body, kind = await _body(receive), headers.get("content-type", "")
     if request.method != "POST":
         request.parameters = query
-        return request
-    body, kind = await _body(receive), headers.get("content-type", "")
-    if kind.lower().startswith(FORM):
-        request.parameters = query + _pairs(body)
+    elif kind.lower().startswith(FORM):
+        request.form = _pairs(request.body)
+        request.parameters = query + request.form
     elif kind.lower().startswith(MULTIPART):
-        request.parameters = _fields(kind, body)
+        request.parameters = request.form = _fields(kind, request.body)
     return request
 
 
@@ -117,8 +124,10 @@ async def send_response(response: Response, request: Request, send: Send) -> Non
     headers = {"server": SERVER, **response.headers}
     if response.content_type:
         headers["content-type"] = response.content_type
-    if response.file is not None:
-        return await _send_file(response, headers, "gzip" in request.headers.get("accept-encoding", ""), send)
+    if response.parts is not None:
+        return await _send_parts(
+            response, headers, "gzip" in request.headers.get("accept-encoding", ""), send
+        )
     body = response.body.encode()
     headers["content-length"] = str(len(body))
     await _start(send, response.status, headers)
@@ -133,29 +142,26 @@ async def _start(send: Send, status: int, headers: dict[str, str]) -> None:
     await send({"type": "http.response.start", "status": status, "headers": raw})
 
 
-async def _send_file(response: Response, headers: dict[str, str], gzip: bool, send: Send) -> None:
-    assert response.file is not None
-    with response.file as part:
+async def _send_parts(response: Response, headers: dict[str, str], gzip: bool, send: Send) -> None:
+    with ExitStack() as stack:
+        parts = [stack.enter_context(part) for part in response.parts or ()]
         # A writer goes on while we read: what is there now is the answer, and no byte more.
+        size = sum(part.size for part in parts)
         headers |= (
-            {"content-encoding": "gzip", "vary": "accept-encoding"}
-            if gzip
-            else {"content-length": str(part.size)}
+            {"content-encoding": "gzip", "vary": "accept-encoding"} if gzip else {"content-length": str(size)}
         )
         await _start(send, response.status, headers)
-        async for piece in _pieces(part, gzip):
-            # What has not been sent is kept on the disk: not for ever for one who does not take it.
-            async with asyncio.timeout(STALLED):
-                await send({"type": "http.response.body", "body": piece, "more_body": True})
-    await send({"type": "http.response.body", "body": b""})
+        packer = zlib.compressobj(1, wbits=31) if gzip else None
+        for part in parts:
+            await _send_part(part, packer, send)
+    await send({"type": "http.response.body", "body": packer.flush() if packer else b""})
 
 
-async def _pieces(part: Part, gzip: bool) -> AsyncIterator[bytes]:
-    packer = zlib.compressobj(1, wbits=31) if gzip else None
+async def _send_part(part: Part, packer: Any, send: Send) -> None:
     while part.size and (piece := await asyncio.to_thread(_piece, part, packer)) is not None:
-        yield piece
-    if packer:
-        yield packer.flush()
+        # What has not been sent is kept on the disk: not for ever for one who does not take it.
+        async with asyncio.timeout(STALLED):
+            await send({"type": "http.response.body", "body": piece, "more_body": True})
 
 
 def _piece(part: Part, packer: Any) -> bytes | None:

@@ -7,7 +7,7 @@ from typing import Protocol
 from . import machine
 from .catalogue import HOST
 from .engine import Wanted
-from .kinds import DESKTOP_APP, HEADLESS, WORDS
+from .kinds import DESKTOP_APP, HEADLESS, SET_SIZES, WORDS
 
 NAME = re.compile(r"[A-Za-z0-9\-]+")
 LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
@@ -35,8 +35,8 @@ def wanted(parameters: Parameters, user: str, active: int, maximum: int) -> Want
     """Check a create request; the first thing that is wrong is what is said."""
     image = _image(parameters)
     kind = _kind(parameters)
-    cores = _option(parameters, "cores", machine.core_options())
-    ram = _option(parameters, "ram", machine.memory_options())
+    cores, ram = resources(parameters)
+    cores, ram = SET_SIZES.get(kind, (cores, ram))
     name = _name(parameters)
     if kind != HEADLESS and active >= maximum:
         raise RefusedError(400, f"User {user} has reached the maximum of {maximum} active sessions.")
@@ -64,6 +64,12 @@ def _kind(parameters: Parameters) -> str:
     if kind not in WORDS:
         raise RefusedError(400, f"Invalid session type: {given}")
     return kind
+
+
+def resources(parameters: Parameters) -> tuple[float | None, float | None]:
+    """Check the cores and the memory that are asked for."""
+    cores = _option(parameters, "cores", machine.core_options())
+    return cores, _option(parameters, "ram", machine.memory_options())
 
 
 def _option(parameters: Parameters, name: str, options: list[int]) -> float | None:

@@ -20,17 +20,23 @@ import uvicorn
 from . import machine
 from .app import Api
 from .engine import Engine
+from .faults import Faults
 from .gateway import Gateway
 from .kinds import Limits
 from .limits import Cores, find_enforcement
 from .machine import UnusableError, hold, own_folder, runtime_folder
+from .people import People
 from .place import Site
 from .pull import Puller
+from .signin import TOKEN_LIFE, Signer, SignIn
+from .spoiler import SpoilableConnection, Spoiler, connect
 from .store import Store
 
 log = logging.getLogger("sessions_app.local")
 
 API_SOCKET = "api.sock"
+STATE = "state.sqlite3"
+DEFAULT_DATA = Path(__file__).parents[2] / "var" / "platform"
 STARTS_PER_CORE = 4
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
@@ -44,6 +50,8 @@ class Options:
     user: str
     images: Path | None
     limits: Limits
+    token_life: float = TOKEN_LIFE
+    faults: Faults | None = None
 
 
 class QuietServer(uvicorn.Server):
@@ -55,22 +63,38 @@ class QuietServer(uvicorn.Server):
         yield
 
 
+@dataclass(frozen=True)
+class First:
+    """The first user and their token; the password only when both were made just now."""
+
+    name: str
+    token: str
+    password: str | None
+
+
 def open_store(data: Path) -> Store:
     """Open the state in a data folder that is ours."""
     own_folder(data)
-    return Store(data / "state.sqlite3")
+    return Store(data / STATE)
 
 
-def first_user(store: Store, data: Path, wanted: str) -> tuple[str, str]:
-    """Answer the first user and their token, which stays the same over restarts."""
+def first_user(store: Store, people: People, data: Path, wanted: str) -> First:
+    """Answer the first user, whose token stays the same over restarts."""
     name = store.meta("first_user", wanted)
     path = data / "token"
     with suppress(OSError):
-        return name, path.read_text().strip()
-    token = store.add_user(name)
+        return First(name, path.read_text().strip(), None)
+    password = None if people.known(name) else people.add(name)
+    token = people.new_token(name)
+    keep_first_token(data, token)
+    return First(name, token, password)
+
+
+def keep_first_token(data: Path, token: str) -> None:
+    """Keep the first user's token where the next start finds it."""
+    path = data / "token"
     path.touch(mode=0o600)
     path.write_text(token + "\n")
-    return name, token
 
 
 def check_name(name: str) -> str:
@@ -100,16 +124,18 @@ def run(options: Options) -> None:
 async def _run(options: Options) -> None:
     store = open_store(options.data)
     engine = Engine(store, _site(options, store))
-    user, token = first_user(store, options.data, options.user)
+    people = People(options.data / STATE)
+    first = first_user(store, people, options.data, options.user)
     api_path = engine.site.runtime / API_SOCKET
-    server = QuietServer(_config(Api(engine, store, options.port)))
-    gateway = Gateway(engine, lambda: asyncio.open_unix_connection(str(api_path)))
+    gateway = Gateway(engine, lambda: connect(str(api_path), named=options.faults is not None))
+    api = Api(engine, _sign_in(options, store, people), options.port, options.faults)
+    server = QuietServer(_config(Spoiler(api, options.faults, gateway.reset) if options.faults else api))
     stop = _stop_signals()
     serving = asyncio.create_task(server.serve([_private_socket(api_path)]))
     try:
         await engine.start()
         await _listen(gateway, options.port)
-        _ready(options.port, user, token)
+        _ready(options.port, first)
         await asyncio.wait([serving, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
     finally:
         await gateway.stop()
@@ -117,6 +143,7 @@ async def _run(options: Options) -> None:
         await engine.stop()
         await asyncio.wait([serving], timeout=1)
         api_path.unlink(missing_ok=True)
+        people.close()
         store.close()
 
 
@@ -138,9 +165,15 @@ def _site(options: Options, store: Store) -> Site:
     )
 
 
-def _config(api: Api) -> uvicorn.Config:
+def _sign_in(options: Options, store: Store, people: People) -> SignIn:
+    secret = bytes.fromhex(store.meta("signing", secrets.token_hex(32)))
+    return SignIn(people, Signer(secret, options.token_life))
+
+
+def _config(api: Api | Spoiler) -> uvicorn.Config:
     return uvicorn.Config(
         api,
+        http=SpoilableConnection if isinstance(api, Spoiler) else "auto",
         lifespan="off",
         ws="none",
         log_config=None,
@@ -177,11 +210,20 @@ def _stop_signals() -> asyncio.Event:
     return stop
 
 
-def _ready(port: int, user: str, token: str) -> None:
+def _ready(port: int, first: First) -> None:
     log.info("The local platform answers on port %d. It is not for production.", port)
-    word = {"ready": True, "url": f"http://localhost:{port}/skaha/v1", "user": user, "token": token}
+    url = f"http://localhost:{port}/skaha/v1"
+    word: dict[str, object] = {"ready": True, "url": url, "user": first.name, "token": first.token}
+    if first.password:
+        word["password"] = first.password
     sys.stdout.write(json.dumps(word) + "\n")
     sys.stdout.flush()
+    # A program that reads the word tells people what is in it.
+    if first.password and sys.stdout.isatty():
+        sys.stderr.write(
+            f"The password of {first.name} is {first.password}. It is for http://localhost:{port}/ac/login"
+            f" and is shown only now.\n"
+        )
 
 
 def _raise_file_limit() -> None:

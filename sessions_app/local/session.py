@@ -14,6 +14,16 @@ def new_id() -> str:
     return secrets.choice(FIRST) + "".join(secrets.choice(REST) for _ in range(7))
 
 
+def new_app() -> str:
+    """Draw the id of a desktop's app (contract 8)."""
+    return "".join(secrets.choice(REST) for _ in range(3))
+
+
+def app_id(desktop: str, app: str) -> str:
+    """Name an app among all sessions; the API never shows this."""
+    return f"{desktop}-{app}"
+
+
 def new_slug() -> str:
     """Draw the name of a session's host: not its id, because host names leak into logs."""
     return "".join(secrets.choice(REST) for _ in range(12))

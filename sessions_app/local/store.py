@@ -1,11 +1,9 @@
 """Everything the platform must remember, in one SQLite file, written by one thread."""
 
 import asyncio
-import hashlib
 import json
 import logging
 import queue
-import secrets
 import sqlite3
 import threading
 from collections.abc import Iterable
@@ -13,18 +11,18 @@ from dataclasses import MISSING, astuple, fields
 from pathlib import Path
 from typing import Any
 
+from . import people
 from .events import Event
 from .machine import UnusableError
 from .session import Session
 
-VERSION = 2
+VERSION = 3
 log = logging.getLogger("sessions_app.local")
 SESSION_COLUMNS = [f.name for f in fields(Session)]
 EVENT_COLUMNS = [f.name for f in fields(Event)]
 SCHEMA = f"""
 CREATE TABLE meta (key TEXT PRIMARY KEY, value TEXT NOT NULL);
-CREATE TABLE users (name TEXT PRIMARY KEY, token_hash TEXT NOT NULL UNIQUE);
-CREATE TABLE sessions ({", ".join(SESSION_COLUMNS)}, PRIMARY KEY (id));
+{people.SCHEMA}CREATE TABLE sessions ({", ".join(SESSION_COLUMNS)}, PRIMARY KEY (id));
 CREATE TABLE events ({", ".join(EVENT_COLUMNS)}, PRIMARY KEY (session, number));
 PRAGMA user_version = {VERSION};
 """
@@ -39,8 +37,6 @@ class Store:
         self._db = sqlite3.connect(path, check_same_thread=False, isolation_level=None, timeout=5)
         path.chmod(0o600)
         self._prepare(path)
-        # Reads have a connection of their own, so that none ever waits for the writer's.
-        self._reads = sqlite3.connect(path, isolation_level=None, timeout=5)
         self._queue: queue.SimpleQueue[tuple[list[Statement], asyncio.Future[None]] | None] = (
             queue.SimpleQueue()
         )
@@ -57,17 +53,20 @@ class Store:
         if version == 0:
             self._db.executescript(SCHEMA)
         elif version < VERSION:
-            self._grow()
+            self._grow(version)
 
-    def _grow(self) -> None:
-        """Give an older file the columns that it lacks."""
+    def _grow(self, version: int) -> None:
+        """Give an older file the columns and tables that it lacks."""
         self._db.execute("BEGIN IMMEDIATE")
         there = {row[1] for row in self._db.execute("PRAGMA table_info(sessions)")}
         for column in fields(Session):
             if column.name not in there and column.default is not MISSING:
                 default = "NULL" if column.default is None else repr(column.default)
                 self._db.execute(f"ALTER TABLE sessions ADD COLUMN {column.name} DEFAULT {default}")
-        self._db.execute("UPDATE sessions SET started = created")
+        if version < 2:
+            self._db.execute("UPDATE sessions SET started = created")
+        if version < 3:
+            people.take_over(self._db)
         self._db.execute(f"PRAGMA user_version = {VERSION}")
         self._db.execute("COMMIT")
 
@@ -76,19 +75,6 @@ class Store:
         self._db.execute("INSERT OR IGNORE INTO meta VALUES (?, ?)", (key, fresh))
         row = self._db.execute("SELECT value FROM meta WHERE key = ?", (key,)).fetchone()
         return str(row[0])
-
-    def user(self, token: str) -> str | None:
-        """Read whose token this is; people may be added, and their tokens changed, while we serve."""
-        found = self._reads.execute(
-            "SELECT name FROM users WHERE token_hash = ?", (token_hash(token),)
-        ).fetchone()
-        return str(found[0]) if found else None
-
-    def add_user(self, name: str) -> str:
-        """Add a person, or give one a new token; answer the token, which is kept only as a hash."""
-        token = secrets.token_urlsafe(32)
-        self._db.execute("INSERT OR REPLACE INTO users VALUES (?, ?)", (name, token_hash(token)))
-        return token
 
     def sessions(self) -> list[Session]:
         """Read every session."""
@@ -120,7 +106,6 @@ class Store:
         """Write what is waiting, then close."""
         self._queue.put(None)
         self._thread.join()
-        self._reads.close()
         self._db.close()
 
     def _write(self, *statements: Statement) -> asyncio.Future[None]:
@@ -153,11 +138,6 @@ class Store:
                 self._db.execute("ROLLBACK")
             return error
         return None
-
-
-def token_hash(token: str) -> str:
-    """Hash a token; it is random and long, so that a plain hash is enough."""
-    return hashlib.sha256(token.encode()).hexdigest()
 
 
 def _replace(table: str, values: tuple[Any, ...]) -> Statement:

@@ -2,13 +2,15 @@
 
 import json
 import os
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import Any
 from xml.sax.saxutils import quoteattr
 
 from . import catalogue, machine
+from .catalogue import Image
 from .events import moment
-from .kinds import base_path
+from .kinds import DESKTOP_APP, HEADLESS, USUAL_PAGES, base_path
 from .session import Session
 from .usage import Sample, Usage
 
@@ -65,14 +67,15 @@ def cores_text(cores: float) -> str:
     return str(int(cores)) if cores == int(cores) else f"{cores:.3f}"
 
 
-def session_row(session: Session, used: Sample | None, port: int) -> dict[str, Any]:
+def session_row(session: Session, used: Sample | None, port: int, groups: list[int]) -> dict[str, Any]:
     """Compose a session's members in their order; what is unknown is left out (contract 2.3)."""
     row: dict[str, Any] = {
-        "id": session.id,
+        "id": session.parent or session.id,
         "userid": session.user,
         "runAsUID": str(os.getuid()),
         "runAsGID": str(os.getgid()),
-        "supplementalGroups": sorted(os.getgroups()),
+        "supplementalGroups": groups,
+        **({"appid": session.app} if session.app else {}),
         "image": session.image,
         "type": session.kind,
         "status": session.status,
@@ -112,26 +115,25 @@ def connect_url(session: Session, port: int) -> str:
     base, program = base_path(session.kind, session.id), image.programs.get(session.kind) if image else None
     if not base:
         return ""
-    page = program.start.format(id=session.id) if program else "/"
+    page = program.start.format(id=session.id) if program else USUAL_PAGES.get(session.kind, "/")
     return f"http://s-{session.slug}.localhost:{port}{base}{page}"
 
 
-def image_rows(kind: str) -> list[dict[str, Any]]:
-    """List the images of a kind, or all (contract 9.1)."""
-    chosen = (image for image in catalogue.IMAGES if not kind or kind in image.kinds)
-    return [{"id": image.id, "types": list(image.kinds), "digest": image.digest} for image in chosen]
+def image_rows(images: Iterable[Image]) -> list[dict[str, Any]]:
+    """List images (contract 9.1)."""
+    return [{"id": image.id, "types": list(image.kinds), "digest": image.digest} for image in images]
 
 
 def stats(usage: Usage, sessions: list[Session]) -> dict[str, Any]:
     """Compose the platform's state: what is used of what the machine has (contract 3.1)."""
     cores, ram = float(machine.cores()), machine.memory_options()[-1]
     active = [session for session in sessions if session.active]
-    headless = sum(session.kind == "headless" for session in active)
+    headless, apps = (sum(session.kind == kind for session in active) for kind in (HEADLESS, DESKTOP_APP))
     return {
         # Older clients read it; newer servers leave it out (contract 3.2).
         "instances": {
-            "session": len(active) - headless,
-            "desktopApp": 0,
+            "session": len(active) - headless - apps,
+            "desktopApp": apps,
             "headless": headless,
             "total": len(active),
         },

@@ -29,7 +29,7 @@ class LocalPlatform:
         self._process = subprocess.Popen(  # noqa: S603
             self.command,
             cwd=Path(__file__).resolve().parents[2],
-            env=_environment(),
+            env=environment(),
             stdout=subprocess.PIPE,
             process_group=0,
             text=True,
@@ -39,12 +39,12 @@ class LocalPlatform:
         self._stopping = False
 
     def announcement(self) -> dict[str, str]:
-        """Wait until the platform answers; return its address, its first user and their token."""
+        """Wait until the platform answers; return its address, its first user, their token and a new password."""
         assert self._process.stdout is not None
         line = self._process.stdout.readline()
         try:
             told = json.loads(line)
-            return {name: str(told[name]) for name in ("url", "user", "token")}
+            return {name: str(told[name]) for name in ("url", "user", "token")} | _password(told)
         except (ValueError, KeyError) as error:
             self.stop()
             raise CommandError("The local platform did not start; what it said stands above.") from error
@@ -75,11 +75,16 @@ class LocalPlatform:
             self._process.wait()
 
 
+def _password(told: dict[str, str]) -> dict[str, str]:
+    """Return the password, which is told only by the start that made it."""
+    return {"password": told["password"]} if "password" in told else {}
+
+
 def _end_with_the_portal() -> None:
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
-def _environment() -> dict[str, str]:
+def environment() -> dict[str, str]:
     """Return the portal's environment without the portal's secrets."""
     return {
         name: value

@@ -5,106 +5,17 @@
 
 from __future__ import annotations
 
-import asyncio
 import uuid
 import webbrowser
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
 from typing import Any
 
 import pytest
 
-from sessions_app.client import AsyncSession, Session, errors, values
-from tests.local.harness import TERMINAL, Skaha, eventually
+from sessions_app.client import errors, values
+from tests.local.harness import TERMINAL, eventually
 
+from .facade import Facade, error_of, finished
 from .test_wire import NEVER
-
-
-class Facade:
-    """A session of either kind, called by name: ``call("outcomes.info", ids)``."""
-
-    def __init__(self, kind: type[AsyncSession] | type[Session], person: Skaha, stack: ExitStack) -> None:
-        self.kind, self.person, self.stack = kind, person, stack
-        self.runner = stack.enter_context(asyncio.Runner())
-        self.session: Any = self.signed_in_by(person.token)
-
-    def signed_in_by(self, token: str) -> Any:
-        session = self.kind(url=self.person.url, token=token)
-        if isinstance(session, Session):
-            return self.stack.enter_context(session)
-        self.stack.callback(lambda: self.runner.run(session.aclose()))
-        return session
-
-    def call(self, name: str, /, *args: Any, **kwargs: Any) -> Any:
-        return self.call_on(self.session, name, *args, **kwargs)
-
-    def call_on(self, found: Any, name: str, /, *args: Any, **kwargs: Any) -> Any:
-        for word in name.split("."):
-            found = getattr(found, word)
-        result = found(*args, **kwargs)
-        return self.runner.run(result) if asyncio.iscoroutine(result) else result
-
-    def streamed(self, session_id: str) -> bytes:
-        if isinstance(self.session, Session):
-            with self.session.stream_logs(session_id) as chunks:
-                return b"".join(chunks)
-
-        async def read() -> bytes:
-            async with self.session.stream_logs(session_id) as chunks:
-                return b"".join([chunk async for chunk in chunks])
-
-        return self.runner.run(read())
-
-
-@pytest.fixture(params=[AsyncSession, Session], ids=["AsyncSession", "Session"])
-def kind(request: pytest.FixtureRequest) -> Any:
-    return request.param
-
-
-@pytest.fixture
-def seen_by(kind: Any) -> Iterator[Callable[[Skaha], Facade]]:
-    with ExitStack() as stack:
-        yield lambda person: Facade(kind, person, stack)
-
-
-@pytest.fixture
-def mine(seen_by: Any, alice: Skaha) -> Facade:
-    return seen_by(alice)
-
-
-@pytest.fixture
-def theirs(seen_by: Any, bob: Skaha) -> Facade:
-    return seen_by(bob)
-
-
-@pytest.fixture
-def launched(mine: Facade) -> Iterator[Callable[..., list[str]]]:
-    """Launch, and end afterwards what is left of it."""
-    made: list[str] = []
-
-    def launch(**given: Any) -> list[str]:
-        ids = mine.call("create", **{"name": "test", "image": TERMINAL, **given})
-        made.extend(ids)
-        return ids
-
-    yield launch
-    assert all(mine.call("destroy", made).values())
-
-
-def finished(facade: Facade, *ids: str) -> list[str]:
-    """Wait until the sessions have ended; return their statuses."""
-
-    def statuses() -> list[str]:
-        found = [row["status"] for row in facade.call("info", ids)]
-        return found if set(found) <= {"Completed", "Succeeded", "Failed"} else []
-
-    return eventually(statuses, within=180 if "localhost" not in facade.person.url else 15)
-
-
-def error_of(facade: Facade, name: str, *args: Any) -> Any:
-    """Return the error of a call over one item."""
-    [outcome] = facade.call(f"outcomes.{name}", *args)
-    return outcome.error
 
 
 def test_a_session_is_launched_described_and_ended(mine: Facade, launched: Any) -> None:
@@ -294,7 +205,7 @@ def test_connect_opens_what_the_platform_names(
 
 
 def test_a_desktop_that_does_not_run_has_no_apps(mine: Facade) -> None:
-    """8 to 12, as far as a person without a desktop meets them."""
+    """A person without a desktop meets the app routes too."""
     apps = mine.session.apps("zzzzzzzz")
     assert mine.call_on(apps, "fetch") == []
     with pytest.raises(errors.NotFoundError):

@@ -1,7 +1,6 @@
-"""The items of the contract's chapter 13 that concern this slice, over plain HTTP; numbers in the docstrings.
+"""The items of the contract's chapter 13 over plain HTTP; numbers in the docstrings.
 
-Not here yet: desktop apps (8 to 12, but for the empty answers), carta (6, 13), and the desktop of 15.
-Items 2 to 5 with a real notebook are in `tests/local/test_images.py`, because its pull is slow.
+Those with real applications are in `test_lifecycle`, those with desktop apps in `test_apps`.
 """
 
 import datetime
@@ -55,7 +54,7 @@ def test_renewing_a_headless_session_does_not_shorten_it(alice: Skaha) -> None:
 
 
 def test_renewing_an_interactive_session_gives_it_its_full_time_again(alice: Skaha) -> None:
-    """13, 15: with another kind, and after a second instead of twenty."""
+    """A renewed session has its full time again, at once."""
     session = alice.create(image=NEVER, type="contributed")
     before = alice.info(session)["expiryTime"]
 
@@ -308,7 +307,7 @@ def test_the_base_answers_a_probe(alice: Skaha) -> None:
 
 
 def test_there_are_no_desktop_apps_and_that_is_said_in_its_words(alice: Skaha, own: None) -> None:
-    """8 to 12, as far as a person without a desktop meets them."""
+    """A person without a desktop meets the app routes too."""
     assert alice.get("/session/abcdefgh/app").text == "[]"
     refused(alice.http.post("/session/abcdefgh/app"), 400, "Missing parameter 'image'\n")
     refused(alice.post("/session/abcdefgh/app", image=TERMINAL), 404, "session abcdefgh not found\n")

@@ -3,10 +3,8 @@
 import contextlib
 import json
 import os
-import resource
 import signal
 import socket
-import sqlite3
 import subprocess
 import sys
 import time
@@ -18,13 +16,17 @@ import httpx
 import psutil
 
 from sessions_app.local.process import MARKER
-from sessions_app.local.shim import RLIMIT_LOCKS
 
 ROOT = Path(__file__).parents[2]
 IMAGES = Path(os.environ.get("CANFARWEB_TEST_IMAGES", ROOT / "var" / "test-images"))
 TERMINAL = "images.canfar.net/skaha/terminal:latest"
 NOTEBOOK = "images.canfar.net/skaha/base-notebook:latest"
 MARIMO = "images.canfar.net/skaha/marimo:latest"
+WEB_TERMINAL = "images.canfar.net/skaha/web-terminal:latest"
+DESKTOP = "images.canfar.net/skaha/desktop:latest"
+XTERM = "images.canfar.net/skaha/xterm:latest"
+JS9 = "images.canfar.net/skaha/js9-stand-in:latest"
+PULL = 240
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
@@ -73,6 +75,12 @@ class Skaha:
     def python(self, code: str, **more: Any) -> str:
         """Create a session that runs Python code, which may hold spaces: the only thing cut is `args`."""
         return self.create("python3", "-c", f"exec(bytes.fromhex('{code.encode().hex()}'))", **more)
+
+    def emptied(self) -> None:
+        """Delete everything, and see it gone."""
+        for row in self.get("/session").json():
+            self.delete(row["id"])
+        eventually(lambda: self.get("/session").text == "[]")
 
     def info(self, session: str) -> dict[str, Any]:
         answer = self.get(f"/session/{session}")
@@ -135,31 +143,22 @@ class Platform:
 
     def person(self, name: str) -> Skaha:
         """Add a person, while the platform serves."""
-        command = [sys.executable, "-m", "sessions_app.local", "user-add", name, "--data", str(self.data)]
-        token = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.strip()
+        token = json.loads(self.command("user", "add", name).stdout)["token"]
         return Skaha(f"http://localhost:{self.port}/skaha/v1", token)
 
-
-def platform_number(data: Path) -> int:
-    """Read the number that is in the seal of each process of a platform's sessions."""
-    with contextlib.closing(sqlite3.connect(data / "state.sqlite3")) as db:
-        return int(db.execute("SELECT value FROM meta WHERE key = 'platform'").fetchone()[0][:5], 16)
+    def command(self, *arguments: str) -> subprocess.CompletedProcess[str]:
+        """Run a command on this platform's data."""
+        command = [sys.executable, "-m", "sessions_app.local", *arguments, "--data", str(self.data)]
+        return subprocess.run(command, cwd=ROOT, capture_output=True, text=True)
 
 
 def marked(data: Path) -> list[psutil.Process]:
-    """Find every process that a platform's sessions have: by their seal, or their mark and where their home is."""
-    found, platform = [], platform_number(data)
+    """Find every process that a platform's sessions have: by where they work, or by their mark and their command."""
+    found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            if (
-                resource.prlimit(process.pid, RLIMIT_LOCKS)[0] >> 42 == platform
-                and process.status() != psutil.STATUS_ZOMBIE
-            ):
-                found.append(process)
-                continue
-            variables = process.environ()
-            spec = " ".join(process.cmdline())
-            if MARKER in variables and (variables.get("HOME", "").startswith(str(data)) or str(data) in spec):
+            inside = process.cwd().startswith(f"{data}/")
+            if inside or (MARKER in process.environ() and str(data) in " ".join(process.cmdline())):
                 found.append(process)
     return found
 

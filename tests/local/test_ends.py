@@ -4,16 +4,17 @@ import contextlib
 import datetime
 import resource
 import signal
+import sqlite3
 import time
 from pathlib import Path
 
 import psutil
 import pytest
 
-from sessions_app.local.process import start_ticks
+from sessions_app.local.process import seal_of, start_ticks
 from sessions_app.local.shim import RLIMIT_LOCKS
 
-from .harness import Platform, Skaha, eventually, marked, platform_number, running
+from .harness import Platform, Skaha, eventually, marked, running
 from .test_sessions import daemon_of
 
 # It does not end when asked, and makes a daemon that nothing ties to it: forked twice, in a session of its own,
@@ -59,12 +60,17 @@ def shim_of(data: Path, session: str) -> psutil.Process:
     return eventually(look)
 
 
-def sealed(number: int) -> list[int]:
-    """Find the processes of a platform's sessions in so short a look that it meets even those that hardly live."""
+def seal_in(data: Path, session: str) -> int:
+    with contextlib.closing(sqlite3.connect(data / "state.sqlite3")) as db:
+        return seal_of(db.execute("SELECT value FROM meta WHERE key = 'platform'").fetchone()[0], session)
+
+
+def sealed(seal: int) -> list[int]:
+    """Find the processes of a session in so short a look that it meets even those that hardly live."""
     found = []
     for pid in psutil.pids():
         with contextlib.suppress(OSError):
-            if resource.prlimit(pid, RLIMIT_LOCKS)[0] >> 42 == number and start_ticks(pid):
+            if resource.prlimit(pid, RLIMIT_LOCKS)[0] == seal and start_ticks(pid):
                 found.append(pid)
     return found
 
@@ -115,11 +121,13 @@ def test_a_chain_of_processes_that_never_rest_is_ended(data: Path, alone: bool) 
     with running(data, "--grace", "1") as platform:
         session = platform.alice.python(HYDRA)
         eventually(lambda: platform.alice.view(session, "logs"))
+        seal = seal_in(data, session)
+        assert eventually(lambda: sealed(seal))
         if alone:
             shim_of(data, session).kill()
         platform.alice.delete(session)
         eventually(lambda: not (data / "sessions" / session).exists())
-        assert not any(sealed(platform_number(data)) for _ in range(200))
+        assert not any(sealed(seal) for _ in range(200))
 
 
 def test_at_its_deadline_the_whole_tree_is_ended(data: Path) -> None:

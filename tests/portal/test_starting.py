@@ -1,5 +1,6 @@
 """`manage.py up`: what it refuses, in a sentence, and that nothing of it stays behind."""
 
+import json
 import os
 import signal
 import socket
@@ -96,6 +97,57 @@ def test_a_second_portal_on_the_same_data_is_refused_and_a_closed_terminal_ends_
         if first.poll() is None:
             first.kill()
     assert (tmp_path / "keys.json").stat().st_mode & 0o777 == 0o600
+
+
+def test_the_first_start_shows_the_password_of_the_first_user_and_no_later_one_does(tmp_path):
+    port, platform_port = free_port(), free_port()
+    words, environment = command(
+        "up", "--no-browser", "--data", str(tmp_path), "--port", port, "--platform-port", platform_port
+    )
+    shown = []
+    for _ in range(2):
+        portal = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+        lines = [portal.stdout.readline() for _ in range(3)]
+        portal.send_signal(signal.SIGTERM)
+        shown.append([*lines, *portal.stdout.read().splitlines()])
+        portal.stdout.close()
+        portal.wait(15)
+    said = [line for line in shown[0] if line.startswith("Password of ")]
+    assert len(said) == 1
+    assert f"http://localhost:{platform_port}/ac/login" in said[0]
+    assert not [line for line in shown[1] if "assword" in line]
+
+
+def test_people_are_added_by_a_management_command_and_it_says_what_it_refuses(tmp_path):
+    words, environment = command("local_user", "add", "bob", "--group", "astro", "--data", str(tmp_path))
+    told = json.loads(
+        subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, check=True).stdout
+    )
+    assert told.keys() == {"user", "password", "token"}
+    assert (tmp_path / "platform" / "state.sqlite3").exists()
+    assert (
+        refused("local_user", "add", "bob", f"--data={tmp_path}") == "There is already somebody called bob."
+    )
+    words, environment = command("local_user", "list", "--data", str(tmp_path))
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)
+    assert done.stdout.split()[3:] == ["bob", "yes", "astro"]
+
+
+def test_the_local_platform_serves_without_the_portal(tmp_path):
+    port = free_port()
+    words, environment = command("local_platform", "--data", str(tmp_path), "--user", "ann", "--port", port)
+    platform = subprocess.Popen(
+        words, cwd=ROOT, env=environment | {"CANFARWEB_LOOKUP_KEY": "x"}, stdout=subprocess.PIPE, text=True
+    )
+    try:
+        word = json.loads(platform.stdout.readline())
+        assert (word["user"], word["url"]) == ("ann", f"http://localhost:{port}/skaha/v1")
+        assert "CANFARWEB_LOOKUP_KEY" not in psutil.Process(platform.pid).environ()
+        platform.terminate()
+        assert platform.wait(10) == 0
+    finally:
+        platform.kill()
+        platform.communicate()
 
 
 def left_of(data: Path) -> list[str]:

@@ -89,10 +89,17 @@ class Command(BaseCommand):
 
     def _announce(self, link: str, announced: dict[str, str] | None, *, open_browser: bool) -> None:
         """Print the lines that people copy; called once the portal listens, so that the link works at once."""
-        self.stdout.write(f"Portal: {link}")
+        lines = [f"Portal: {link}"]
         if announced is not None:
-            self.stdout.write(f"export CANFAR_URL={announced['url']}")
-            self.stdout.write(f"export CANFAR_TOKEN={announced['token']}")
+            lines += [f"export CANFAR_URL={announced['url']}", f"export CANFAR_TOKEN={announced['token']}"]
+            if "password" in announced:
+                where = announced["url"].removesuffix("/skaha/v1") + "/ac/login"
+                lines.append(
+                    f"Password of {announced['user']}: {announced['password']}"
+                    f"  (shown only now; for signing in with a password, at {where})"
+                )
+        # In one piece: who reads the first line and then stops us has them all.
+        self.stdout.write("\n".join(lines))
         self.stdout.flush()
         if open_browser and _has_display():
             threading.Thread(target=webbrowser.open, args=[link], daemon=True).start()
