@@ -1,7 +1,8 @@
 """The local platform: a Skaha for one machine, whose sessions are real processes. Not for production.
 
     gateway ─▶ app (with request, rules, wire) ─▶ engine ─▶ life ─▶ place, pull, process ─▶ shim ─▶ the command
-        └────▶ a session's own server   │              └▶ store, events, usage
+        └────▶ a session's own server   │              └▶ store, events, usage, capacity,
+                                        │                 logs, limits, watch, reaper
                                         └▶ account ─▶ signin ─▶ people, passwords
 
 Started with `--faults`, `spoiler` stands before `app` and applies the rules of `faults`. `openapi` describes it all

@@ -195,7 +195,7 @@ class Engine:
         ended = [session for session in lost if not self._resume(session, found.get(session.id, []))]
         left = {session.id for session in (*ended, *deleted)}
         # First of all, because a row that says that it is over is not looked at again.
-        await asyncio.to_thread(kill_marked, self.site.platform, left & found.keys())
+        await asyncio.to_thread(kill_marked, self.site.platform, left)
         for session in ended:
             self._enter(session)
             await self._close(session, read_end(self.site.folder(session) / "status"))

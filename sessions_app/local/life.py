@@ -200,7 +200,7 @@ class Life:
             ended.cancel()
             process.close()
         end = read_end(self._site.folder(self.session) / "status")
-        if end is None:  # Nobody has ended what it started.
+        if end is None or end.left:  # Nobody has ended what it started.
             await self._clean()
         return end or End(time.time(), problem="ended without leaving its status: it was killed from outside")
 

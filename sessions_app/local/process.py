@@ -10,7 +10,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Collection
+from collections.abc import Collection, Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,6 +25,7 @@ log = logging.getLogger("sessions_app.local")
 SHIM = str(Path(__file__).with_name("shim.py"))
 MARKER = "CANFARWEB_SESSION"
 LONGEST_KILLING = 5.0
+QUIET_LOOKS, QUICK_LOOKS = 5, 30
 
 
 @dataclass(frozen=True)
@@ -44,12 +45,16 @@ class Spec:
 
 @dataclass(frozen=True)
 class End:
-    """How a session's command ended: with a status, or with a problem that kept it from running."""
+    """How a session's command ended: with a status, or with a problem that kept it from running.
+
+    Something may be left of it: what its shim could not kill in time.
+    """
 
     at: float
     code: int | None = None
     number: int | None = None
     problem: str = ""
+    left: bool = False
 
     @property
     def text(self) -> str:
@@ -182,14 +187,16 @@ async def _hear(heard: int) -> str:
 def read_end(path: Path) -> End | None:
     """Read what the shim wrote when the command ended."""
     try:
-        what, at = path.read_text().rstrip("\n").rsplit("\n", 1)
+        what, at, *left = path.read_text().splitlines()
     except (OSError, ValueError):
         return None
     word, _, rest = what.partition(" ")
     if word == "problem":
-        return End(float(at), problem=rest)
+        return End(float(at), problem=rest, left=bool(left))
     code = os.waitstatus_to_exitcode(int(rest))
-    return End(float(at), code=code) if code >= 0 else End(float(at), number=-code)
+    if code < 0:
+        return End(float(at), number=-code, left=bool(left))
+    return End(float(at), code=code, left=bool(left))
 
 
 def seal_of(platform: str, session: str) -> int:
@@ -213,16 +220,37 @@ def marked(platform: str, sessions: Collection[str]) -> dict[str, list[psutil.Pr
 
 def kill_marked(platform: str, sessions: Collection[str]) -> int:
     """Kill every process of these sessions, whoever its parent is; answer how many there were."""
-    killed: set[psutil.Process] = set()
-    deadline = time.monotonic() + LONGEST_KILLING
-    # One that was killed may have forked while we looked, so look until there is none.
-    while (found := marked(platform, sessions)) and time.monotonic() < deadline:
-        for process in (process for processes in found.values() for process in processes):
-            with suppress(psutil.Error):
-                process.kill()
-                killed.add(process)
-        time.sleep(0.005)
+    killed: set[int] = set()
+    for process in (process for processes in marked(platform, sessions).values() for process in processes):
+        with suppress(psutil.Error):
+            process.kill()
+            killed.add(process.pid)
+    # One of them may have forked meanwhile, and there are those that do nothing else: one look can miss them.
+    seals, deadline = {seal_of(platform, session) for session in sessions}, time.monotonic() + LONGEST_KILLING
+    quiet = 0
+    while quiet < QUIET_LOOKS and time.monotonic() < deadline:
+        more = _kill_sealed(seals, psutil.pids(), killed)
+        for _ in range(QUICK_LOOKS):
+            more |= _kill_sealed(seals, _newest_pids(), killed)
+        quiet = 0 if more else quiet + 1
     return len(killed)
+
+
+def _kill_sealed(seals: Collection[int], pids: Iterable[int], killed: set[int]) -> bool:
+    """Kill what has one of these seals and was not killed before; answer whether there was any."""
+    before = len(killed)
+    for pid in pids:
+        with suppress(OSError):
+            if pid not in killed and resource.prlimit(pid, RLIMIT_LOCKS)[0] in seals:
+                os.kill(pid, signal.SIGKILL)
+                killed.add(pid)
+    return len(killed) > before
+
+
+def _newest_pids() -> Iterable[int]:
+    """List the pids that were given out last, with some that come next."""
+    last = int(Path("/proc/loadavg").read_text().split()[-1])
+    return range(last + 3, max(1, last - 30), -1)
 
 
 def adopt_marked(processes: list[psutil.Process]) -> Process | None:

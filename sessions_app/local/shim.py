@@ -44,8 +44,8 @@ def main(spec_path: str) -> None:
     _signal.pthread_sigmask(_signal.SIG_UNBLOCK, signals)
     status = wait_for(pid)
     at = time.time()
-    kill_rest()
-    write(spec["status"], f"{f'problem {problem}' if problem else f'status {status}'}\n{at}\n")
+    left = "" if kill_rest() else "left\n"
+    write(spec["status"], f"{f'problem {problem}' if problem else f'status {status}'}\n{at}\n{left}")
 
 
 def prctl(option: int, value: int) -> None:
@@ -152,8 +152,11 @@ def kill_all(_number: int = 0, _frame: FrameType | None = None) -> None:
         send(pid, _signal.SIGKILL)
 
 
-def kill_rest() -> None:
-    """Kill what the command left behind; orphans become our children, so go on until there are none."""
+def kill_rest() -> bool:
+    """Kill what the command left behind; orphans become our children, so go on until there are none.
+
+    Answer whether that was done in time.
+    """
     deadline = time.monotonic() + STUBBORN
     while time.monotonic() < deadline:
         kill_all()
@@ -161,8 +164,9 @@ def kill_rest() -> None:
             while os.waitpid(-1, os.WNOHANG)[0]:
                 pass
         except ChildProcessError:
-            return
-        time.sleep(0.005)
+            return True
+        time.sleep(0.001)
+    return False
 
 
 def descendants(root: int) -> list[int]:

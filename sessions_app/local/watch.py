@@ -18,25 +18,26 @@ log = logging.getLogger("sessions_app.local")
 
 EVERY = 2.0
 # Each session's shim, and the bytes it asked for.
-Limits = Mapping[str, tuple[int, int]]
+Fixed = Mapping[str, tuple[int, int]]
 
 
-async def watch(fixed: Callable[[], Limits], end: Callable[[str, int], None]) -> None:
+async def watch(fixed: Callable[[], Fixed], end: Callable[[str, int], None]) -> None:
     """Look now and then; end what is beyond its limit twice in a row, and say how much it used."""
     before: dict[str, int] = {}
     while True:
         await asyncio.sleep(EVERY)
         try:
-            found = await asyncio.to_thread(beyond, limits) if (limits := fixed()) else {}
+            found = await asyncio.to_thread(beyond, sessions) if (sessions := fixed()) else {}
         except Exception:
             log.exception("The watch over memory missed a look")
             continue
-        for session in found.keys() & before.keys():
+        twice = found.keys() & before.keys()
+        for session in twice:
             end(session, found[session])
-        before = found
+        before = {session: used for session, used in found.items() if session not in twice}
 
 
-def beyond(fixed: Limits) -> dict[str, int]:
+def beyond(fixed: Fixed) -> dict[str, int]:
     """Find the sessions that use more than their limit, and how much."""
     found = {}
     for session, (shim, limit) in fixed.items():

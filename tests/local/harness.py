@@ -153,13 +153,12 @@ class Platform:
 
 
 def marked(data: Path) -> list[psutil.Process]:
-    """Find every process that a platform's sessions have, by their mark and where their home is."""
+    """Find every process that a platform's sessions have: by where they work, or by their mark and their command."""
     found = []
     for process in psutil.process_iter():
         with contextlib.suppress(psutil.Error, OSError):
-            variables = process.environ()
-            spec = " ".join(process.cmdline())
-            if MARKER in variables and (variables.get("HOME", "").startswith(str(data)) or str(data) in spec):
+            inside = process.cwd().startswith(f"{data}/")
+            if inside or (MARKER in process.environ() and str(data) in " ".join(process.cmdline())):
                 found.append(process)
     return found
 

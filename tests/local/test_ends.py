@@ -1,12 +1,18 @@
 """However a session ends, nothing of it is left, and its events say why."""
 
+import contextlib
 import datetime
+import resource
 import signal
+import sqlite3
 import time
 from pathlib import Path
 
 import psutil
 import pytest
+
+from sessions_app.local.process import seal_of, start_ticks
+from sessions_app.local.shim import RLIMIT_LOCKS
 
 from .harness import Platform, Skaha, eventually, marked, running
 from .test_sessions import daemon_of
@@ -54,6 +60,21 @@ def shim_of(data: Path, session: str) -> psutil.Process:
     return eventually(look)
 
 
+def seal_in(data: Path, session: str) -> int:
+    with contextlib.closing(sqlite3.connect(data / "state.sqlite3")) as db:
+        return seal_of(db.execute("SELECT value FROM meta WHERE key = 'platform'").fetchone()[0], session)
+
+
+def sealed(seal: int) -> list[int]:
+    """Find the processes of a session in so short a look that it meets even those that hardly live."""
+    found = []
+    for pid in psutil.pids():
+        with contextlib.suppress(OSError):
+            if resource.prlimit(pid, RLIMIT_LOCKS)[0] == seal and start_ticks(pid):
+                found.append(pid)
+    return found
+
+
 def gone(process: psutil.Process) -> bool:
     return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
 
@@ -95,12 +116,18 @@ def test_a_session_that_stops_its_shim_is_ended_all_the_same(platform: Platform,
     eventually(lambda: not (platform.data / "sessions" / session).exists())
 
 
-def test_a_chain_of_processes_that_never_rest_is_ended(platform: Platform, alice: Skaha) -> None:
-    session = alice.python(HYDRA)
-    eventually(lambda: alice.view(session, "logs"))
-    alice.delete(session)
-    eventually(lambda: not (platform.data / "sessions" / session).exists())
-    assert not [p for p in marked(platform.data) if p.environ().get("skaha_sessionid") == session]
+@pytest.mark.parametrize("alone", [False, True])
+def test_a_chain_of_processes_that_never_rest_is_ended(data: Path, alone: bool) -> None:
+    with running(data, "--grace", "1") as platform:
+        session = platform.alice.python(HYDRA)
+        eventually(lambda: platform.alice.view(session, "logs"))
+        seal = seal_in(data, session)
+        assert eventually(lambda: sealed(seal))
+        if alone:
+            shim_of(data, session).kill()
+        platform.alice.delete(session)
+        eventually(lambda: not (data / "sessions" / session).exists())
+        assert not any(sealed(seal) for _ in range(200))
 
 
 def test_at_its_deadline_the_whole_tree_is_ended(data: Path) -> None:

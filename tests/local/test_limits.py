@@ -6,7 +6,6 @@ import signal
 from pathlib import Path
 
 import httpx
-import psutil
 import pytest
 
 from .harness import Platform, Skaha, eventually, marked, running
@@ -157,4 +156,3 @@ def test_where_systemd_does_not_answer_it_is_left_alone(
         assert "MemoryMax" not in httpx.get(f"http://localhost:{platform.port}/").text
         assert platform.alice.finished(platform.alice.create("true", ram=1)) == "Completed"
         assert len(record.read_text().splitlines()) == 1
-    assert not [p for p in psutil.process_iter() if p.ppid() == platform.process.pid]

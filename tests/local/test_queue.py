@@ -108,3 +108,17 @@ def test_two_hundred_flexible_sessions_are_let_in_at_once(data: Path) -> None:
         assert len(rows) == sum("startTime" in row for row in rows) == 200
         eventually(lambda: len(alice.get("/session", status="Running").json()) == 200, within=60)
         assert len(marked(data)) >= 400
+
+
+def test_none_is_lost_or_doubled_while_the_platform_is_killed_again_and_again(data: Path) -> None:
+    with running(data, "--capacity-cores", "1", "--grace", "1") as platform:
+        alice = platform.alice
+        code = "import os, time; print(os.getpid()); time.sleep(.2)"
+        sessions = [alice.python(code, cores=1) for _ in range(12)]
+        for at in (2, 5, 8):
+            alice.until(sessions[at], "Running", "Completed", within=30)
+            alice = platform.again(signal.SIGKILL).alice
+        assert [alice.finished(session, within=30) for session in sessions] == ["Completed"] * 12
+        assert [len(alice.view(session, "logs").split()) for session in sessions] == [1] * 12
+        starts = [moment(alice.info(session)) for session in sessions]
+        assert starts == sorted(starts)
