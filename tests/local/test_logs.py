@@ -78,7 +78,8 @@ def test_a_client_that_polls_meets_whole_lines_and_each_rotation(platform: Platf
     whole = file_of(platform, session).read_bytes()
     kept = whole.lstrip(b"\0").decode()
     assert len(kept) < len(whole)
-    assert first_line(kept[kept.index("\n") + 1 :]) * 13 <= firsts[-1] * 13
+    # The first line may be what the hole left of one.
+    assert first_line(kept[kept.index("\n") + 1 :]) <= firsts[-1] + 1
     assert kept.endswith("end\n")
 
 
@@ -127,7 +128,9 @@ def test_where_a_log_begins_outlives_the_platform(data: Path) -> None:
             alice = platform.again(signal.SIGKILL).alice
             assert first_line(alice.view(session, "logs")) * 13 >= seen
         alice.finished(session)
-        assert alice.view(session, "logs").endswith("end\n")
+        # It may have begun anew behind its very last line.
+        assert alice.view(session, "logs")[-4:] in ("", "end\n")
+        assert file_of(platform, session).read_bytes().endswith(b"end\n")
 
 
 def test_one_endless_line_is_cut_too(platform: Platform, alice: Skaha) -> None:

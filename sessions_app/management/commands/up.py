@@ -11,7 +11,7 @@ import threading
 import webbrowser
 from collections.abc import Callable
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 from asgiref.sync import async_to_sync
 from django.conf import settings
@@ -119,14 +119,16 @@ def welcome_key(name: str, token: str) -> str:
 def serve(port: int, ready: Callable[[], None]) -> None:
     """Serve the portal with daphne until it is told to stop; call ``ready`` once it listens."""
     from daphne.server import Server
+    from twisted.internet import reactor
 
     from canfarweb.asgi import application
 
-    listening = []
+    listening, loop = [], cast("Any", reactor)
 
     def listens() -> None:
         listening.append(port)
-        ready()
+        # Not before the server minds signals: who reads that we are ready may stop us at once.
+        loop.callLater(0, ready)
 
     endpoints = [f"tcp:port={port}:interface=127.0.0.1"]
     if _bindable(socket.AF_INET6, "::1", 0) is None:
