@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from pathlib import Path
@@ -16,6 +17,9 @@ from django.conf import settings
 from tests.platforms import RunningPlatform, start_platform, wait_until_gone
 
 ROOT = Path(__file__).parents[1]
+
+# A shell starts what it puts in the background with Ctrl-C ignored, and what is started here would inherit that.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(scope="session")
