@@ -16,7 +16,7 @@ ALLOWED = {
     "models": {"models", "signin", "django"},
     "connections": {"connections", "access", "client", "models", "reasons", "signin", "django"},
     "access": {"models", "django"},
-    "reasons": set(),
+    "reasons": {"reasons"},
     "live": {"live", "access", "connections", "client", "models", "reasons", "django", "channels"},
     "views": {"views", "templatetags", "forms", "access", "connections", "models", "client", "django"},
     "forms": {"client", "connections", "django"},
