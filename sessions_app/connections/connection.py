@@ -12,7 +12,7 @@ from django.conf import settings
 
 from sessions_app import reasons
 from sessions_app.client import AsyncPool, AsyncSession, errors, values
-from sessions_app.connections import links, tasks
+from sessions_app.connections import links, tasks, timeline
 from sessions_app.connections.reading import Reading, SharedRead
 from sessions_app.connections.redaction import hidden
 from sessions_app.connections.rows import Listing, Row
@@ -30,7 +30,6 @@ CONNECT_DEADLINE = 5.0
 # Event feeds and reasons kept at once for one person.
 MOST_EVENT_READS = 500
 MOST_REASONS_AT_ONCE = 8
-MOST_EVENTS_KEPT = 200
 
 
 class LogText(Protocol):
@@ -119,12 +118,25 @@ class Connection:
 
     async def _tell(self, record: Record, events: list[values.Event]) -> None:
         """Keep the events and what they explain; what the platform forgot stays as it was kept."""
-        told = [_event_row(event) for event in events][-MOST_EVENTS_KEPT:] or record.events
+        await timeline.keep_events(record, events)
         reason = reasons.sentence(record.state, events) if events or not record.reason else record.reason
-        if (record.reason, record.events) != (reason, told):
-            record.reason, record.events = reason, told
+        if record.reason != reason:
+            record.reason = reason
             self.listing.touch()
-            await record.asave(update_fields=["reason", "events"])
+            await record.asave(update_fields=["reason"])
+
+    async def history(self, record: Record) -> list[timeline.TimelineRow]:
+        """Return the session's states and what people did with it, without its id."""
+        secret = self._secret_of(record)
+        rows = await timeline.history(record)
+        return [
+            {**row, "message": hidden(row["message"], secret), "says": hidden(row["says"], secret)}
+            for row in rows
+        ]
+
+    async def timeline_of(self, record: Record) -> list[timeline.TimelineRow]:
+        """Return all that is kept of what happened to the session, newest last."""
+        return timeline.ordered(timeline.platform_rows(record.events), await self.history(record))
 
     def stream_log(self, record: Record, max_bytes: int) -> AbstractAsyncContextManager[LogText]:
         """Open the session's whole log, up to ``max_bytes``, in pieces as they arrive."""
@@ -157,6 +169,13 @@ class Connection:
                 advice="It can again as soon as the platform lists the session.",
             ) from error
 
+    def _secret_of(self, record: Record) -> str:
+        """Return the id to be taken out of texts; nothing where it can no longer be known."""
+        try:
+            return self.id_of(record)
+        except errors.PlatformError:
+            return ""
+
     def _list_freshness(self) -> float:
         return RESTLESS_FRESHNESS if self.listing.restless else settings.QUIET_FRESHNESS
 
@@ -179,6 +198,8 @@ class Connection:
             raise outcome.error
         # A platform names its pods after the id, and tells events in any order.
         events = values.parse_events(hidden(outcome.value or "", secret))
+        # Whoever asked, it is kept: the platform forgets it within the hour.
+        await timeline.keep_events(record, events)
         return sorted(events, key=reasons.moment)
 
     def _explain_some(self) -> None:
@@ -200,16 +221,6 @@ class Connection:
             await self.refresh_events(record)
         finally:
             self._explaining.discard(record.slug)
-
-
-def _event_row(event: values.Event) -> dict[str, Any]:
-    return {
-        "type": event.type,
-        "reason": event.reason,
-        "message": event.message,
-        "first": event.first.isoformat() if event.first else None,
-        "last": event.last.isoformat() if event.last else None,
-    }
 
 
 def _slowly(read: Any, freshness: float, label: str) -> SharedRead[Any]:

@@ -15,6 +15,8 @@ from sessions_app.models.record import fingerprint_of
 
 # A session may be missing from the list for an instant after its launch was answered (skaha-contract.md, 4.6).
 APPEARING = timedelta(seconds=5)
+# A change of state is known this well only where the list was read as lately before it.
+SEEN_HAPPEN = timedelta(seconds=10)
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,9 +93,12 @@ class Listing:
         self._loaded = False
         # Records of launches that no list has shown yet.
         self._awaited: set[int] = set()
+        # Whether some record is too young for its absence from the list to mean anything.
+        self._appearing = False
         self.restless = False
         # How many listed sessions could not be understood, and are not shown.
         self.not_understood = 0
+        self._updated: datetime | None = None
 
     def rows(self) -> tuple[Row, ...]:
         """Return the listed sessions, newest first."""
@@ -123,13 +128,18 @@ class Listing:
     async def update(self, infos: list[SessionInfo], began: datetime, *, not_understood: int = 0) -> None:
         """Take in a list that was asked for at ``began``: records appear, change state and are marked gone with it."""
         self.not_understood = not_understood
-        if self._awaited or not self._loaded or self._compare({info.id: info for info in infos}):
+        if (
+            self._awaited
+            or self._appearing
+            or not self._loaded
+            or self._compare({info.id: info for info in infos})
+        ):
             await sync_to_async(self._store)(infos, began)
             self._loaded = True
         else:
             for info in infos:
                 self._known[info.id].info = info
-        self._rows = None
+        self._rows, self._updated = None, datetime.now(UTC)
 
     def _compare(self, infos: dict[str, SessionInfo]) -> bool:
         if infos.keys() != self._known.keys():
@@ -145,8 +155,10 @@ class Listing:
             record = records[info.id]
             if _differs(record, info) or not record.states:
                 changed.append(record)
+                if self._updated is not None and now - self._updated < SEEN_HAPPEN:
+                    note_wait(record, info, now)
                 take_in(record, info, now)
-        Record.objects.bulk_update(changed, [*_FIELDS, "states", "reason", "gone"], batch_size=200)
+        Record.objects.bulk_update(changed, [*_FIELDS, "states", "reason", "waited", "gone"], batch_size=200)
         listed = {record.pk for record in records.values()}
         self._awaited -= listed
         # A row that could not be read may be any of those that seem to be missing.
@@ -183,10 +195,10 @@ class Listing:
     def _mark_gone(self, listed: set[int], began: datetime) -> None:
         """Mark what is listed no more; what was launched after the list was asked for could not be in it."""
         before = began - APPEARING
-        rows = Record.objects.filter(owner=self._person, gone=None, seen__lt=before).values_list(
-            "pk", flat=True
-        )
-        gone = [pk for pk in rows if pk not in listed]
+        rows = Record.objects.filter(owner=self._person, gone=None).values_list("pk", "seen")
+        missing = [(pk, seen) for pk, seen in rows if pk not in listed]
+        gone = [pk for pk, seen in missing if seen < before]
+        self._appearing = len(gone) < len(missing)
         for start in range(0, len(gone), 500):
             Record.objects.filter(pk__in=gone[start : start + 500]).update(gone=began)
         self._awaited -= set(gone)
@@ -210,6 +222,13 @@ def _differs(record: Record, info: SessionInfo) -> bool:
     return record.gone is not None or any(
         getattr(record, field) != value for field, value in _wanted(info).items()
     )
+
+
+def note_wait(record: Record, info: SessionInfo, now: datetime) -> None:
+    """Note how long a session took to run, when it is seen to begin just now; estimates are made of it."""
+    if info.state == "running" and len(record.states) == 1 and record.states[0][0] == "pending":
+        began = datetime.fromisoformat(record.states[0][1])
+        record.waited = (now - min(began, info.started or began)).total_seconds()
 
 
 def take_in(record: Record, info: SessionInfo, now: datetime) -> None:

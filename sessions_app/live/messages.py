@@ -30,8 +30,9 @@ From the portal:
 ``{"t":"epoch","s":…,"e":…,"why":"start"|"restarted"|"reread"}``
     What follows is another text, numbered from 1: the first one; one that the platform began anew; or one in
     which the portal cannot find the place of the page again.
-``{"t":"events","s":…,"n":…,"rows":[{"type","reason","message","first","last","count"}, …]}``
-    All events, newest last, times in ISO 8601 or null. Replaces the rows shown before.
+``{"t":"events","s":…,"n":…,"rows":[{"id","source","type","reason","message","first","last","count","says"}, …]}``
+    The timeline, newest last: all there is, times in ISO 8601 or null. ``source`` is platform, state or person;
+    ``id`` stays the same when a row is told anew; ``says`` is a sentence in our words or an empty text.
 ``{"t":"session","s":…,"state":…,"reason":…}``
     The session's state: pending, running, ending, completed, failed, unknown, or gone when it is no longer
     listed.

@@ -42,8 +42,12 @@ class Record(models.Model):
     reason = models.CharField(max_length=300, blank=True)
     # [[state, ISO time], …] in the order they were seen.
     states = models.JSONField(default=list)
-    # The last events the platform told, which it forgets before we do.
+    # The events the platform told, which it forgets before we do (connections/timeline.py).
     events = models.JSONField(default=list)
+    # Who went there through its link and when; never where that led.
+    opened = models.JSONField(default=list)
+    # Seconds from being asked for to running, where both were seen as they came to pass.
+    waited = models.FloatField(null=True)
 
     seen = models.DateTimeField(auto_now_add=True)
     started = models.DateTimeField(null=True)
@@ -57,7 +61,14 @@ class Record(models.Model):
         constraints = [
             models.UniqueConstraint(fields=["owner", "id_fingerprint"], name="record_once_per_session"),
         ]
-        indexes = [models.Index(fields=["owner", "gone"], name="record_listed")]
+        indexes = [
+            models.Index(fields=["owner", "gone"], name="record_listed"),
+            models.Index(
+                fields=["kind", "image", "-seen"],
+                condition=models.Q(waited__isnull=False),
+                name="record_waits",
+            ),
+        ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.slug})"

@@ -106,4 +106,4 @@ def _interval(reading: Reading[tuple[Row, ...]]) -> int:
 async def _events(connection: Connection, record: Record) -> list[dict[str, Any]]:
     if record.gone is None:
         await connection.refresh_events(record)
-    return list(record.events)
+    return await connection.timeline_of(record)

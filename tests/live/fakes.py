@@ -10,7 +10,7 @@ from datetime import UTC, datetime
 from types import SimpleNamespace
 from typing import Any
 
-from sessions_app.client import errors
+from sessions_app.client import errors, values
 from sessions_app.connections import Reading
 from sessions_app.models import Person, Record
 
@@ -39,6 +39,8 @@ class FakeSource:
         self.state = "running"
         self.reason = ""
         self.told: list[Any] = []
+        self.done: list[dict[str, Any]] = []
+        self.events_error: errors.PlatformError | None = None
         self.error: errors.PlatformError | None = None
         self.break_after: int | None = None
         self.piece = 16 * 1024
@@ -69,7 +71,12 @@ class FakeSource:
     async def events(self, record: Record) -> Reading[list[Any]]:
         """Tell all events."""
         self.events_asked += 1
-        return Reading(None if self.error else list(self.told), _now(), self.error)
+        error = self.error or self.events_error
+        return Reading(None if error else list(self.told), _now(), error)
+
+    async def history(self, record: Record) -> list[dict[str, Any]]:
+        """Return what the portal knows itself."""
+        return list(self.done)
 
     async def rows(self) -> Reading[Any]:
         """List the session while it has a state."""
@@ -80,7 +87,7 @@ class FakeSource:
 def event(reason: str, message: str, *, minute: int = 0, kind: str = "Normal") -> Any:
     """Return an event as the client parses it."""
     at = datetime(2026, 1, 5, 10, minute, tzinfo=UTC)
-    return SimpleNamespace(type=kind, reason=reason, message=message, first=at, last=at)
+    return values.Event(kind, reason, message, at, at)
 
 
 class Looker:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from sessions_app.client import errors
-from sessions_app.live.events_feed import EventsFeed, merged
+from sessions_app.live.events_feed import EventsFeed
 from sessions_app.live.feeds import Registry, Session
 from tests.live.fakes import SECRET, FakeSource, Looker, event, record, until
 
@@ -15,22 +15,6 @@ def started(registry: Registry) -> tuple[EventsFeed, Looker]:
     looker = Looker()
     feed.join(looker)
     return feed, looker
-
-
-def test_equal_reason_and_message_are_one_row_with_its_number_and_times() -> None:
-    rows = [
-        {"type": "Warning", "reason": "BackOff", "message": "again", "first": f"10:0{n}", "last": f"10:1{n}"}
-        for n in (2, 0, 1)
-    ]
-    assert merged(rows) == [{**rows[1], "first": "10:00", "last": "10:12", "count": 3}]
-
-
-def test_the_newest_row_is_last() -> None:
-    rows = [
-        {"type": "Normal", "reason": reason, "message": "", "first": None, "last": last}
-        for reason, last in (("B", "2"), ("A", "1"), ("C", None))
-    ]
-    assert [row["reason"] for row in merged(rows)] == ["C", "A", "B"]
 
 
 async def test_what_the_platform_forgets_is_kept(registry: Registry, source: FakeSource) -> None:
@@ -70,7 +54,9 @@ async def test_events_told_earlier_are_shown_though_the_platform_fails(
     assert isinstance(feed, EventsFeed)
     feed.join(Looker())
     await until(lambda: feed.state.kind == "trouble")
-    assert feed.rows == [{**row, "message": "pod-[session id]", "count": 1}]
+    assert [(each["message"], each["says"]) for each in feed.rows] == [
+        ("pod-[session id]", "The program was started.")
+    ]
 
 
 async def test_the_secret_is_not_shown(registry: Registry, source: FakeSource) -> None:
@@ -95,3 +81,35 @@ async def test_a_session_is_gone_only_when_two_lists_miss_it(registry: Registry,
     source.state = "gone"
     await until(lambda: feed.session.state == "gone")
     await until(lambda: feed.state.kind == "ended")
+
+
+async def test_what_people_did_stands_between_the_platforms_events(
+    registry: Registry, source: FakeSource
+) -> None:
+    at = "2026-01-05T10:01:30+00:00"
+    source.told = [event("Scheduled", "here", minute=1), event("Started", "there", minute=2)]
+    source.done = [
+        {
+            "id": "a",
+            "source": "person",
+            "type": "Normal",
+            "reason": "Renew",
+            "message": "",
+            "first": at,
+            "last": at,
+        }
+    ]
+    feed, _ = started(registry)
+    await until(lambda: [row["reason"] for row in feed.rows] == ["Scheduled", "Renew", "Started"])
+
+
+async def test_a_queued_session_has_no_events_and_that_is_no_trouble(
+    registry: Registry, source: FakeSource
+) -> None:
+    source.state = "pending"
+    source.events_error = errors.NotFoundError("session not found.")
+    feed, _ = started(registry)
+    await until(lambda: feed.state.kind == "waiting" and feed.session.state == "pending")
+    source.events_error = None
+    source.told = [event("Scheduled", "here")]
+    await until(lambda: feed.state.kind == "live" and feed.rows)
