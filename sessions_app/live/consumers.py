@@ -29,7 +29,7 @@ from sessions_app.live.feeds import Feed, FeedsFullError, registry
 from sessions_app.live.handshake import Receive, Scope, Send, person_of, with_own_thread
 from sessions_app.live.log_feed import LogFeed
 from sessions_app.live.messages import Ack, BadMessageError, Follow, Leave, Message, Ping, Topic
-from sessions_app.live.topics import EventsTopic, FollowedTopic, LogTopic
+from sessions_app.live.topics import EventsTopic, FollowedTopic, ListTopic, LogTopic
 from sessions_app.models import Person, Record
 
 logger = logging.getLogger(__name__)
@@ -184,10 +184,9 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         topic = follow.topic
         self._leave(topic)
         try:
-            record = await with_own_thread(access.record_for(self.person, topic.slug))
             if len(self.topics) >= self.limits.topics:
                 raise FeedsFullError
-            followed = _begin(record, follow)
+            followed = await self._topic(follow)
         except access.NotThereError:
             await self._deny(topic, "absent")
         except FeedsFullError:
@@ -196,6 +195,12 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self.topics[topic] = followed
             followed.feed.join(self)
             self.wake()
+
+    async def _topic(self, follow: Follow) -> FollowedTopic:
+        if follow.topic.what == "list":
+            return ListTopic(registry().list_feed(self.person))
+        record = await with_own_thread(access.record_for(self.person, follow.topic.slug))
+        return _begin(record, follow)
 
     def _leave(self, topic: Topic) -> None:
         followed = self.topics.pop(topic, None)
@@ -260,7 +265,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         person = await with_own_thread(person_of(self.scope["session_key"]))
         if person is None or person.pk != self.person.pk:
             raise _Ended(messages.NOT_SIGNED_IN)
-        for topic in tuple(self.topics):
+        for topic in [topic for topic in self.topics if topic.slug]:
             try:
                 await with_own_thread(access.record_for(self.person, topic.slug))
             except access.NotThereError:
