@@ -4,11 +4,10 @@
 //   place()       what a `follow` says beside slug and what: for a log where the page is
 //   take(message) a message of its topic
 //   connection(state) "connecting", "open", "polling", "lost", "signed-out" or "many"
+//   poll          polling.js' function, if the same can be had over HTTP
 // and gets back { drawn(n), again(), leave() }.
 //
 // Where no socket comes through, the same messages are asked for over HTTP, and a socket is tried now and then.
-
-import { poll } from "./polling.js";
 
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 30_000;
@@ -137,7 +136,7 @@ function pollInstead() {
 }
 
 function startPolling(topic) {
-  topic.polling ??= poll(topic, {
+  topic.polling ??= topic.follower.poll?.(topic, {
     take: (message) => { if (!isOpen()) topic.follower.take(message); },
     answered: () => { if (!isOpen() && state !== "polling") become("polling"); },
     failed: () => { if (!isOpen() && state === "polling") become("lost"); },

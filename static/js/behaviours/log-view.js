@@ -6,6 +6,7 @@ import { address, lineRow, noteRow, placeIn } from "./log/row.js";
 import { Store } from "./log/store.js";
 import { VirtualList } from "./log/virtual.js";
 import { follow } from "./live.js";
+import { poll } from "./polling.js";
 
 // Of a longer log the end is sent; the rest is loaded where somebody looks.
 const TAIL = 2_000;
@@ -94,6 +95,8 @@ class LogView {
   }
 
   // What live.js asks for.
+
+  poll = poll;
 
   place() {
     return { epoch: this.cursor?.epoch ?? null, after: this.cursor?.line ?? null, tail: TAIL };

@@ -29,13 +29,13 @@ export function attach(element) {
   }
 
   function connection(state) {
-    const told = state === "open" && version !== null;
-    if (isTold && !told) { isTold = false; version = null; schedule(); }
+    if (isTold && state !== "open") { isTold = false; schedule(); }
   }
 
+  // The first version says nothing of what is shown, so the look that is due anyway is not put off.
   function take(message) {
     if (message.t !== "list") return;
-    const isNews = version !== message.v;
+    const isNews = isTold && version !== message.v;
     version = message.v;
     isTold = true;
     if (isNews) ask();
