@@ -111,11 +111,10 @@ class LogView {
     if (message.t === "state") { this.state = message; this.say(); return; }
     if (message.t === "denied") { this.deny(message); return; }
     if (message.t === "epoch") this.cursor = { epoch: message.e, line: 0 };
-    if (message.t === "gap" && this.isHere(message)) this.cursor.line = message.to;
-    if (message.t === "log") {
+    else {
       // On a hole the page asks again from where it is; it never guesses.
       if (!this.isHere(message)) { this.topic.again(); return; }
-      this.cursor.line += message.lines.length;
+      this.cursor.line = message.t === "gap" ? message.to : this.cursor.line + message.lines.length;
     }
     this.queue.push(message);
     // A hidden page is given no frames to draw in, and the portal waits for what is not acknowledged.
@@ -304,7 +303,7 @@ class LogView {
     const [first, last] = this.chosen && !this.isFiltered
       ? [this.store.indexOf(this.chosen.epoch, this.chosen.from), this.store.indexOf(this.chosen.epoch, this.chosen.to)]
       : [0, source.count - 1];
-    if (last - first >= MOST_COPIED) return null;
+    if (first < 0 || last - first >= MOST_COPIED) return null;
     for (let index = first; index <= last; index += 1) rows.push(await this.wholeRow(source, index));
     return rows.filter((row) => row.note === undefined).map((row) => visible(row.text ?? "")).join("\n");
   }
@@ -517,8 +516,9 @@ class Rows {
     if (row.note !== undefined) return row.note;
     const { view } = this;
     const found = view.finder.hitsOf(row.epoch, row.line) ? `${view.finder.query.q} ${view.finder.isNow(row.epoch, row.line)}` : "";
-    const absent = row.text === undefined ? `absent ${view.store.hasFailed}` : "";
-    return `${view.isChosen(row.epoch, row.line)} ${found} ${absent} ${row.second} ${row.partial} ${row.text}`;
+    // A line that is whole never changes.
+    const text = row.text === undefined ? `absent ${view.store.hasFailed}` : row.partial ? `partial ${row.text}` : "";
+    return `${view.isChosen(row.epoch, row.line)} ${found} ${text}`;
   }
 
   element(index) {
