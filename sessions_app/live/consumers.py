@@ -118,6 +118,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 raise StopConsumer
             case "signed.out":
                 raise _Ended(messages.NOT_SIGNED_IN)
+            case "rights.changed":
+                await self._check_rights()
 
     async def connect(self) -> None:
         """Accept first in any case: a refused handshake cannot say why."""
@@ -130,7 +132,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             raise _Ended(messages.TOO_MANY)
         mine.add(self)
         if self.channel_layer is not None:
-            await self.channel_layer.group_add(_group_of(self.scope["session_key"]), self.channel_name)
+            for group in self._groups():
+                await self.channel_layer.group_add(group, self.channel_name)
 
     def wake(self) -> None:
         """Look for something to send."""
@@ -281,7 +284,13 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self._leave(topic)
         self._forget()
         if self._accepted and self.channel_layer is not None:
-            await self.channel_layer.group_discard(_group_of(self.scope["session_key"]), self.channel_name)
+            for group in self._groups():
+                await self.channel_layer.group_discard(group, self.channel_name)
+
+    def _groups(self) -> list[str]:
+        """Return the groups through which small signals reach this socket."""
+        groups = [_group_of(self.scope["session_key"])]
+        return groups if self.person is None else [*groups, _group_of_person(self.person.pk)]
 
     def _forget(self) -> None:
         people = _of_this_loop()
@@ -325,9 +334,23 @@ def _group_of(session_key: str) -> str:
     return f"browser.{hashlib.sha256(session_key.encode()).hexdigest()[:40]}"
 
 
+def _group_of_person(pk: int) -> str:
+    return f"mine.{pk}"
+
+
+@receiver(access.rights_changed, dispatch_uid="live.rights_changed")
+def _rights_changed(person_pk: int, **_: Any) -> None:
+    """Judge again what this person's sockets follow; the check every minute finds what is missed here."""
+    _signal(_group_of_person(person_pk), "rights.changed")
+
+
 @receiver(post_delete, sender=BrowserSession, dispatch_uid="live.signed_out")
 def _signed_out(instance: BrowserSession, **_: Any) -> None:
     """Close a browser's sockets when its session is deleted; the check every minute finds the rest."""
+    _signal(_group_of(instance.session_key), "signed.out")
+
+
+def _signal(group: str, kind: str) -> None:
     layer = get_channel_layer()
     if layer is not None:
-        async_to_sync(layer.group_send)(_group_of(instance.session_key), {"type": "signed.out"})
+        async_to_sync(layer.group_send)(group, {"type": kind})

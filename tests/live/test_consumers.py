@@ -490,3 +490,15 @@ async def test_a_platform_in_trouble_is_a_change_of_the_list(tab: Tab, platform_
     before = (await tab.hear("list"))["v"]
     platform_source.error = errors.PlatformError("The platform does not answer.")
     assert (await tab.hear("list"))["v"] != before
+
+
+async def test_what_may_no_longer_be_seen_ends_at_once(
+    tab: Tab, alices: Record, platform_source: FakeSource
+) -> None:
+    platform_source.text = b"one\n"
+    await tab.follow_log(alices)
+    await tab.hear("log")
+    feed = feeds.registry().feeds[(alices.pk, "log")]
+    await alices.adelete()
+    assert (await tab.hear("denied", w="log"))["why"] == "absent"
+    assert feed.viewers == set()
