@@ -5,9 +5,16 @@ Whatever is not yours looks like what is not there, so that no answer tells a st
 
 from __future__ import annotations
 
+from typing import Any
+
+from django.db.models.signals import post_delete
+from django.dispatch import Signal, receiver
 from django.http import Http404
 
 from sessions_app.models import Operation, Person, Record
+
+# Sent with ``person_pk`` when what a person may see became less: whatever is open for them is to be judged again.
+rights_changed = Signal()
 
 
 class NotThereError(Http404):
@@ -34,3 +41,8 @@ async def operation_for(person: Person, slug: str) -> Operation:
     if operation is None:
         raise NotThereError("There is no such operation.")
     return operation
+
+
+@receiver(post_delete, sender=Record, dispatch_uid="access.record_deleted")
+def _record_deleted(instance: Record, **_: Any) -> None:
+    rights_changed.send(Record, person_pk=instance.owner_id)

@@ -46,6 +46,25 @@ class Row:
         """Whether news about it is expected any moment."""
         return self.state in {"pending", "ending"}
 
+    @property
+    def face(self) -> tuple[object, ...]:
+        """What of it can be seen, at the precision in which it is shown."""
+        return (
+            self.slug,
+            self.name,
+            self.kind,
+            self.image,
+            self.status,
+            self.reason,
+            self.started,
+            self.expires,
+            self.requested_cores,
+            self.requested_ram_gib,
+            None if self.cores_in_use is None else round(self.cores_in_use, 1),
+            None if self.ram_in_use_gib is None else round(self.ram_in_use_gib, 1),
+            self.connectable,
+        )
+
 
 @dataclass(slots=True)
 class Known:

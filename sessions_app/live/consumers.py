@@ -29,7 +29,7 @@ from sessions_app.live.feeds import Feed, FeedsFullError, registry
 from sessions_app.live.handshake import Receive, Scope, Send, person_of, with_own_thread
 from sessions_app.live.log_feed import LogFeed
 from sessions_app.live.messages import Ack, BadMessageError, Follow, Leave, Message, Ping, Topic
-from sessions_app.live.topics import EventsTopic, FollowedTopic, LogTopic
+from sessions_app.live.topics import EventsTopic, FollowedTopic, ListTopic, LogTopic
 from sessions_app.models import Person, Record
 
 logger = logging.getLogger(__name__)
@@ -118,6 +118,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
                 raise StopConsumer
             case "signed.out":
                 raise _Ended(messages.NOT_SIGNED_IN)
+            case "rights.changed":
+                await self._check_rights()
 
     async def connect(self) -> None:
         """Accept first in any case: a refused handshake cannot say why."""
@@ -130,7 +132,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             raise _Ended(messages.TOO_MANY)
         mine.add(self)
         if self.channel_layer is not None:
-            await self.channel_layer.group_add(_group_of(self.scope["session_key"]), self.channel_name)
+            for group in self._groups():
+                await self.channel_layer.group_add(group, self.channel_name)
 
     def wake(self) -> None:
         """Look for something to send."""
@@ -184,10 +187,9 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         topic = follow.topic
         self._leave(topic)
         try:
-            record = await with_own_thread(access.record_for(self.person, topic.slug))
             if len(self.topics) >= self.limits.topics:
                 raise FeedsFullError
-            followed = _begin(record, follow)
+            followed = await self._topic(follow)
         except access.NotThereError:
             await self._deny(topic, "absent")
         except FeedsFullError:
@@ -196,6 +198,12 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self.topics[topic] = followed
             followed.feed.join(self)
             self.wake()
+
+    async def _topic(self, follow: Follow) -> FollowedTopic:
+        if follow.topic.what == "list":
+            return ListTopic(registry().list_feed(self.person))
+        record = await with_own_thread(access.record_for(self.person, follow.topic.slug))
+        return _begin(record, follow)
 
     def _leave(self, topic: Topic) -> None:
         followed = self.topics.pop(topic, None)
@@ -260,7 +268,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         person = await with_own_thread(person_of(self.scope["session_key"]))
         if person is None or person.pk != self.person.pk:
             raise _Ended(messages.NOT_SIGNED_IN)
-        for topic in tuple(self.topics):
+        for topic in [topic for topic in self.topics if topic.slug]:
             try:
                 await with_own_thread(access.record_for(self.person, topic.slug))
             except access.NotThereError:
@@ -276,7 +284,13 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             self._leave(topic)
         self._forget()
         if self._accepted and self.channel_layer is not None:
-            await self.channel_layer.group_discard(_group_of(self.scope["session_key"]), self.channel_name)
+            for group in self._groups():
+                await self.channel_layer.group_discard(group, self.channel_name)
+
+    def _groups(self) -> list[str]:
+        """Return the groups through which small signals reach this socket."""
+        groups = [_group_of(self.scope["session_key"])]
+        return groups if self.person is None else [*groups, _group_of_person(self.person.pk)]
 
     def _forget(self) -> None:
         people = _of_this_loop()
@@ -320,9 +334,23 @@ def _group_of(session_key: str) -> str:
     return f"browser.{hashlib.sha256(session_key.encode()).hexdigest()[:40]}"
 
 
+def _group_of_person(pk: int) -> str:
+    return f"mine.{pk}"
+
+
+@receiver(access.rights_changed, dispatch_uid="live.rights_changed")
+def _rights_changed(person_pk: int, **_: Any) -> None:
+    """Judge again what this person's sockets follow; the check every minute finds what is missed here."""
+    _signal(_group_of_person(person_pk), "rights.changed")
+
+
 @receiver(post_delete, sender=BrowserSession, dispatch_uid="live.signed_out")
 def _signed_out(instance: BrowserSession, **_: Any) -> None:
     """Close a browser's sockets when its session is deleted; the check every minute finds the rest."""
+    _signal(_group_of(instance.session_key), "signed.out")
+
+
+def _signal(group: str, kind: str) -> None:
     layer = get_channel_layer()
     if layer is not None:
-        async_to_sync(layer.group_send)(_group_of(instance.session_key), {"type": "signed.out"})
+        async_to_sync(layer.group_send)(group, {"type": kind})

@@ -8,7 +8,6 @@ slow one costs a cursor and slows nobody.
 from __future__ import annotations
 
 import asyncio
-import contextvars
 import logging
 import time
 from collections.abc import AsyncIterable, Awaitable, Callable
@@ -24,13 +23,13 @@ from sessions_app.client import errors, values
 from sessions_app.connections import Reading, Row
 from sessions_app.connections.redaction import hidden
 from sessions_app.live import spool
+from sessions_app.live.list_feed import ListFeed
 from sessions_app.live.rhythm import Rhythm
+from sessions_app.live.shared import Shared, Viewer
 from sessions_app.models import Person, Record
 
 logger = logging.getLogger(__name__)
 
-# How long a feed goes on without viewers: a reload must not cost a new start.
-LINGER = 15.0
 # The session's own state is looked at this often while its text is quiet.
 TICK = 5.0
 TICK_WHILE_PENDING = 2.0
@@ -50,15 +49,6 @@ class Source(Protocol):
     async def history(self, record: Record) -> list[dict[str, Any]]: ...
     async def rows(self) -> Reading[tuple[Row, ...]]: ...
     def id_of(self, record: Record) -> str: ...
-
-
-class Viewer(Protocol):
-    """Whoever follows a feed."""
-
-    @property
-    def person(self) -> Person: ...
-    def wake(self) -> None:
-        """Learn that there is something new to read."""
 
 
 Connect = Callable[[Person], Awaitable[Source]]
@@ -89,62 +79,29 @@ class Session:
         return self.state in OVER
 
 
-class Feed:
+class Feed(Shared):
     """One followed text; what is read and kept is for the kinds to say."""
 
     what = ""
 
     def __init__(self, record: Record, connect: Connect) -> None:
+        super().__init__()
         self.record = record
         self.state = State("waiting", f"Reading the {self.what}.")
         self.session = Session(record.state if record.gone is None else "gone", record.reason)
-        self.viewers: set[Viewer] = set()
         self.rhythm = Rhythm()
         self.polls = 0
-        self.on_stopped: Callable[[], None] = lambda: None
         self._connect = connect
         self._person: Person | None = None
-        self._task: asyncio.Task[None] | None = None
-        self._stopping: asyncio.TimerHandle | None = None
         self._missing: set[Any] = set()
         self._secret = ""
         # Whether the list could not be read: the platform may be in trouble.
         self.doubtful = False
 
     def join(self, viewer: Viewer) -> None:
-        """Wake this viewer from now on; the first one starts the feed."""
-        self.viewers.add(viewer)
+        """Wake this viewer from now on, and ask as its person."""
         self._person = viewer.person
-        if self._stopping is not None:
-            self._stopping.cancel()
-            self._stopping = None
-        if self._task is None:
-            # In a context of its own: the first viewer's (its database thread) ends with that viewer.
-            self._task = contextvars.Context().run(asyncio.get_running_loop().create_task, self._run())
-
-    def leave(self, viewer: Viewer) -> None:
-        """Wake this viewer no more; some seconds after the last one the feed stops."""
-        self.viewers.discard(viewer)
-        if not self.viewers and self._stopping is None:
-            self._stopping = asyncio.get_running_loop().call_later(LINGER, self.stop)
-
-    def stop(self) -> None:
-        """End the feed now."""
-        if self._stopping is not None:
-            self._stopping.cancel()
-        if self._task is not None:
-            self._task.cancel()
-        self.on_stopped()
-
-    async def stopped(self) -> None:
-        """Wait until its task is gone."""
-        if self._task is not None:
-            await asyncio.wait({self._task})
-
-    def wake_all(self) -> None:
-        """Tell every viewer that there is something new."""
-        for viewer in tuple(self.viewers):
-            viewer.wake()
+        super().join(viewer)
 
     async def poll(self, source: Source) -> float | None:
         """Ask once; return the pause before the next time, or None when there is nothing more to come."""
@@ -219,6 +176,7 @@ class Registry:
     def __init__(self, connect: Connect) -> None:
         self.connect = connect
         self.feeds: dict[tuple[int, str], Feed] = {}
+        self.lists: dict[int, ListFeed] = {}
 
     def feed(self, kind: Callable[[Record, Connect], Feed], what: str, record: Record) -> Feed:
         """Return the feed of that record and kind, made when there is none yet."""
@@ -231,9 +189,17 @@ class Registry:
             found.on_stopped = lambda: self._forget(key, found)
         return found
 
+    def list_feed(self, person: Person) -> ListFeed:
+        """Return the feed of this person's list."""
+        found = self.lists.get(person.pk)
+        if found is None:
+            found = self.lists[person.pk] = ListFeed(person, self.connect)
+            found.on_stopped = lambda: self._forget_list(found)
+        return found
+
     async def close(self) -> None:
         """Stop all feeds."""
-        feeds = list(self.feeds.values())
+        feeds = [*self.feeds.values(), *self.lists.values()]
         for feed in feeds:
             feed.stop()
         for feed in feeds:
@@ -242,6 +208,10 @@ class Registry:
     def _forget(self, key: tuple[int, str], feed: Feed | None) -> None:
         if self.feeds.get(key) is feed:
             del self.feeds[key]
+
+    def _forget_list(self, feed: ListFeed) -> None:
+        if self.lists.get(feed.person.pk) is feed:
+            del self.lists[feed.person.pk]
 
 
 _registries: WeakKeyDictionary[asyncio.AbstractEventLoop, Registry] = WeakKeyDictionary()

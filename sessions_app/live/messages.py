@@ -1,7 +1,7 @@
 """What travels over the socket: JSON objects, one per frame, told apart by ``t``.
 
 One socket serves a whole tab. Inside it are *topics*: a session's slug ``s`` and what is followed of it
-``w``, ``"log"`` or ``"events"``.
+``w``, ``"log"`` or ``"events"``; or the person's list, with an empty slug and ``"list"``.
 
 From the browser:
 
@@ -10,6 +10,8 @@ From the browser:
     the page is able to show; of more than that, only the last ones are sent, behind a gap.
 ``{"t":"follow","s":…,"w":"events"}``
     Follow the events and the session's own state.
+``{"t":"follow","s":"","w":"list"}``
+    Be told when the list of one's sessions changes.
 ``{"t":"leave","s":…,"w":…}``
     Follow no longer.
 ``{"t":"ack","s":…,"w":…,"n":…}``
@@ -33,6 +35,8 @@ From the portal:
 ``{"t":"events","s":…,"n":…,"rows":[{"id","source","type","reason","message","first","last","count","says"}, …]}``
     The timeline, newest last: all there is, times in ISO 8601 or null. ``source`` is platform, state or person;
     ``id`` stays the same when a row is told anew; ``says`` is a sentence in our words or an empty text.
+``{"t":"list","s":"","w":"list","v":…}``
+    The version of the list: when it is another one than before, there is something to ask for.
 ``{"t":"session","s":…,"state":…,"reason":…}``
     The session's state: pending, running, ending, completed, failed, unknown, or gone when it is no longer
     listed.
@@ -158,6 +162,8 @@ def _understood(said: dict[str, Any]) -> Message:
 
 def _topic(said: dict[str, Any]) -> Topic:
     slug, what = said.get("s"), said.get("w")
+    if (slug, what) == ("", "list"):
+        return Topic("", "list")
     if not isinstance(slug, str) or not 0 < len(slug) <= LONGEST_SLUG or what not in ("log", "events"):
         raise BadMessageError(NOT_A_MESSAGE)
     return Topic(slug, what)

@@ -7,8 +7,10 @@ from typing import Any
 
 from sessions_app.live.events_feed import EventRow, EventsFeed
 from sessions_app.live.feeds import Feed, Session, State
+from sessions_app.live.list_feed import ListFeed
 from sessions_app.live.log_feed import LogFeed
 from sessions_app.live.messages import Follow, frame
+from sessions_app.live.shared import Shared
 from sessions_app.live.spool import Cursor
 
 # With less room than this nothing but a change of state is sent: one full frame later is better than crumbs
@@ -21,7 +23,7 @@ Frame = tuple[str, int]
 class FollowedTopic:
     """What every topic has: its feed and its credit."""
 
-    def __init__(self, slug: str, feed: Feed) -> None:
+    def __init__(self, slug: str, feed: Shared) -> None:
         self.slug = slug
         self.feed = feed
         self.sent = 0
@@ -73,13 +75,13 @@ class FollowedTopic:
         size = len(head.encode()) + len(rest.encode()) + 24
         return f'{head},"n":{self.sent + size},{rest}}}', size
 
-    def state_frame(self, line: int) -> str | None:
+    def state_frame(self, feed: Feed, line: int) -> str | None:
         """Return how the feed is, when the browser does not know it yet."""
-        state = self.feed.state
+        state = feed.state
         if self._state == (state, 0 if state.kind == "live" else line):
             return None
         self._state = (state, 0 if state.kind == "live" else line)
-        return frame("state", s=self.slug, w=self.feed.what, state=state.kind, text=state.text, line=line)
+        return frame("state", s=self.slug, w=feed.what, state=state.kind, text=state.text, line=line)
 
 
 class LogTopic(FollowedTopic):
@@ -101,7 +103,7 @@ class LogTopic(FollowedTopic):
         last = self.feed.spool.last
         if self.feed.state.kind == "ended" and (self._cursor is None or self._cursor < last):
             return None
-        return self.state_frame(last.line)
+        return self.state_frame(self.feed, last.line)
 
     def next_counted(self) -> Frame | None:
         """Return lines, or the provisional line when it changed."""
@@ -163,7 +165,7 @@ class EventsTopic(FollowedTopic):
         if session != self._session:
             self._session = session
             return frame("session", s=self.slug, state=session.state, reason=session.reason)
-        return self.state_frame(0)
+        return self.state_frame(self.feed, 0)
 
     def next_counted(self) -> Frame | None:
         """Return all rows, when they changed."""
@@ -175,3 +177,24 @@ class EventsTopic(FollowedTopic):
     def was_sent(self) -> None:
         """Remember what the browser has."""
         self._rows = self.feed.rows
+
+
+class ListTopic(FollowedTopic):
+    """The list: only its version is told, which takes no credit."""
+
+    feed: ListFeed
+
+    def __init__(self, feed: ListFeed) -> None:
+        super().__init__("", feed)
+        self._version = ""
+
+    def next_state(self) -> str | None:
+        """Tell the version when the browser has another."""
+        if self.feed.version == self._version:
+            return None
+        self._version = self.feed.version
+        return frame("list", s="", w="list", v=self._version)
+
+    def next_counted(self) -> Frame | None:
+        """Return nothing: there is nothing else to tell."""
+        return None

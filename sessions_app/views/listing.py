@@ -150,25 +150,6 @@ def version(*parts: object) -> str:
     return hashlib.blake2b(repr(parts).encode(), digest_size=9).hexdigest()
 
 
-def face(row: Row) -> tuple[object, ...]:
-    """Return what of a row can be seen, at the precision in which it is shown."""
-    return (
-        row.slug,
-        row.name,
-        row.kind,
-        row.image,
-        row.status,
-        row.reason,
-        row.started,
-        row.expires,
-        row.requested_cores,
-        row.requested_ram_gib,
-        None if row.cores_in_use is None else round(row.cores_in_use, 1),
-        None if row.ram_in_use_gib is None else round(row.ram_in_use_gib, 1),
-        row.connectable,
-    )
-
-
 def signed_out(reading: Reading[Any]) -> bool:
     """Say whether it takes a new credential to go on."""
     return isinstance(reading.error, errors.NotSignedInError)

@@ -29,7 +29,7 @@ async def listing(request: PortalRequest, connection: Connection) -> HttpRespons
     searching = sorted(connection.searching.values())
     version = listings.version(
         request.get_full_path(),
-        [listings.face(row) for row in shown.rows],
+        [row.face for row in shown.rows],
         shown.tabs,
         reason,
         searching,
@@ -65,7 +65,7 @@ async def detail(request: PortalRequest, connection: Connection, slug: str) -> H
     row = next((row for row in reading.value or () if row.slug == slug), None)
     reason, advice = listings.trouble(reading)
     state = _state(record, row, reading)
-    version = listings.version(slug, row and listings.face(row), state, record.reason, reason)
+    version = listings.version(slug, row and row.face, state, record.reason, reason)
     if request.htmx and request.headers.get(listings.VERSION_HEADER) == version:
         return HttpResponse(status=204)
     context: dict[str, Any] = {

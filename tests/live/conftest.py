@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from sessions_app.live import events_feed, feeds, log_feed, rhythm
+from sessions_app.live import events_feed, feeds, list_feed, log_feed, rhythm, shared
 from tests.live.fakes import FakeSource
 
 
@@ -26,7 +26,8 @@ def quick(monkeypatch: pytest.MonkeyPatch) -> None:
         (rhythm, "QUIET", 0.02),
         (feeds, "TICK", 0.01),
         (feeds, "TICK_WHILE_PENDING", 0.01),
-        (feeds, "LINGER", 0.05),
+        (shared, "LINGER", 0.05),
+        (list_feed, "PAUSE", 0.01),
         (log_feed, "PROVISIONAL_AFTER", 0.05),
         (events_feed, "PAUSE_RUNNING", 0.01),
         (events_feed, "PAUSE_WAITING", 0.01),

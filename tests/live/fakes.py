@@ -80,7 +80,8 @@ class FakeSource:
 
     async def rows(self) -> Reading[Any]:
         """List the session while it has a state."""
-        row = SimpleNamespace(slug=self.slug, state=self.state, reason=self.reason)
+        face = (self.slug, self.state, self.reason)
+        row = SimpleNamespace(slug=self.slug, state=self.state, reason=self.reason, face=face)
         return Reading((row,) if self.state != "gone" else (), _now(), self.error)
 
 

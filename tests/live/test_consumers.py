@@ -13,6 +13,7 @@ from channels.testing import WebsocketCommunicator
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 
+from sessions_app.client import errors
 from sessions_app.live import consumers, feeds
 from sessions_app.live.consumers import Limits, LiveConsumer
 from sessions_app.live.handshake import PersonOfSession
@@ -452,3 +453,52 @@ async def test_a_browser_that_left_unsaid_is_no_error(
     platform_source.text = b"one\n"
     await until(lambda: not consumers._of_this_loop())
     assert not [entry for entry in caplog.records if entry.levelname == "ERROR"]
+
+
+async def test_every_tab_learns_from_one_look_that_the_list_changed(
+    alice: Person, alices: Record, platform_source: FakeSource
+) -> None:
+    tabs = [Tab(await key_of(alice)) for _ in range(3)]
+    for each in tabs:
+        assert await each.open()
+        await each.say("follow", s="", w="list")
+    [first] = {(await each.hear("list"))["v"] for each in tabs}
+    platform_source.state = "completed"
+    [second] = {(await each.hear("list"))["v"] for each in tabs}
+    assert first != second
+    feed = feeds.registry().list_feed(alice)
+    assert len(feed.viewers) == 3
+    for each in tabs:
+        await each.leave()
+    await until(lambda: feed._task is not None and feed._task.done())
+    assert feeds.registry().lists == {}
+
+
+async def test_a_list_that_stays_the_same_is_told_once(tab: Tab, alice: Person) -> None:
+    await tab.say("follow", s="", w="list")
+    await tab.hear("list")
+    feed = feeds.registry().list_feed(alice)
+    looks = feed.polls
+    await until(lambda: feed.polls > looks + 5)
+    await tab.say("ping")
+    await tab.hear("pong")
+    assert [message["t"] for message in tab.seen].count("list") == 1
+
+
+async def test_a_platform_in_trouble_is_a_change_of_the_list(tab: Tab, platform_source: FakeSource) -> None:
+    await tab.say("follow", s="", w="list")
+    before = (await tab.hear("list"))["v"]
+    platform_source.error = errors.PlatformError("The platform does not answer.")
+    assert (await tab.hear("list"))["v"] != before
+
+
+async def test_what_may_no_longer_be_seen_ends_at_once(
+    tab: Tab, alices: Record, platform_source: FakeSource
+) -> None:
+    platform_source.text = b"one\n"
+    await tab.follow_log(alices)
+    await tab.hear("log")
+    feed = feeds.registry().feeds[(alices.pk, "log")]
+    await alices.adelete()
+    assert (await tab.hear("denied", w="log"))["why"] == "absent"
+    assert feed.viewers == set()

@@ -1,6 +1,7 @@
 // Shows a session's events as they come, and tells the page when the session's state changes.
 
 import { follow } from "./live.js";
+import { poll } from "./polling.js";
 import { span } from "./times.js";
 
 const CONNECTION = {
@@ -41,6 +42,7 @@ export function attach(element) {
   }
 
   const topic = follow(element.dataset.slug, "events", {
+    poll,
     place: () => ({}),
     connection: (state) => { connected = state; say(); },
     take(message) {

@@ -3,15 +3,21 @@
 // follow(slug, what, follower) begins; the follower has
 //   place()       what a `follow` says beside slug and what: for a log where the page is
 //   take(message) a message of its topic
-//   connection(state) "connecting", "open", "lost", "blocked", "signed-out" or "many"
+//   connection(state) "connecting", "open", "polling", "lost", "signed-out" or "many"
+//   poll          polling.js' function, if the same can be had over HTTP
 // and gets back { drawn(n), again(), leave() }.
+//
+// Where no socket comes through, the same messages are asked for over HTTP, and a socket is tried now and then.
 
 const FIRST_PAUSE = 500;
 const LONGEST_PAUSE = 30_000;
 const SILENCE = 45_000;
+// A server that is there opens a socket in less than this; what swallows sockets says nothing at all.
+const OPENING = 8_000;
+// So long without a socket, and the page asks over HTTP.
+const WITHOUT_SOCKET = 5_000;
 const CLOSE_WHEN_IDLE = 1_000;
 const ACK_EVERY = 60;
-const ATTEMPTS_UNTIL_BLOCKED = 3;
 const NOT_SIGNED_IN = 4401;
 const TOO_OLD = 4409;
 const TOO_MANY = 4429;
@@ -21,18 +27,20 @@ let socket = null;
 let state = "connecting";
 let heard = 0;
 let failures = 0;
-let everOpen = false;
 let waiting = 0;
+let opening = 0;
 let idle = 0;
 let watchdog = 0;
+let withoutSocket = 0;
 
 export function follow(slug, what, follower) {
   const key = `${what} ${slug}`;
-  const topic = { slug, what, follower, drawn: 0, acknowledged: 0, timer: 0 };
+  const topic = { slug, what, follower, drawn: 0, acknowledged: 0, timer: 0, polling: null };
   topics.set(key, topic);
   clearTimeout(idle);
   if (isOpen()) ask(topic);
   else if (!socket && !waiting) open();
+  if (state === "polling") startPolling(topic);
   follower.connection(state);
   return {
     drawn: (n) => acknowledge(topic, n),
@@ -43,6 +51,7 @@ export function follow(slug, what, follower) {
 
 function leave(key, topic) {
   clearTimeout(topic.timer);
+  topic.polling?.abort();
   // A swap may have put another element for the same topic in place already.
   if (topics.get(key) !== topic) return;
   topics.delete(key);
@@ -77,12 +86,17 @@ function open() {
   mine.addEventListener("open", () => { if (socket === mine) opened(); });
   mine.addEventListener("message", (event) => { if (socket === mine) take(JSON.parse(event.data)); });
   mine.addEventListener("close", (event) => { if (socket === mine) lost(event.code); });
+  opening = setTimeout(() => { if (socket === mine && !isOpen()) drop(); }, OPENING);
   watchdog ||= setInterval(watch, 5_000);
+  withoutSocket ||= setTimeout(pollInstead, WITHOUT_SOCKET);
 }
 
 function opened() {
-  everOpen = true;
+  clearTimeout(opening);
+  clearTimeout(withoutSocket);
+  withoutSocket = 0;
   heard = Date.now();
+  stopPolling();
   become("open");
   for (const topic of topics.values()) ask(topic);
 }
@@ -98,18 +112,50 @@ function take(message) {
 
 function lost(code) {
   socket = null;
-  if (code === NOT_SIGNED_IN) { stopWatching(); become("signed-out"); return; }
+  clearTimeout(opening);
+  if (code === NOT_SIGNED_IN) { signedOut(); return; }
   if (!topics.size) { stopWatching(); return; }
   failures += 1;
-  if (code === TOO_MANY) become("many");
-  else become(!everOpen && failures >= ATTEMPTS_UNTIL_BLOCKED ? "blocked" : "lost");
+  if (state !== "polling") become(code === TOO_MANY ? "many" : state === "connecting" ? "connecting" : "lost");
+  withoutSocket ||= setTimeout(pollInstead, WITHOUT_SOCKET);
   const longest = code === TOO_MANY ? LONGEST_PAUSE : Math.min(FIRST_PAUSE * 2 ** (failures - 1), LONGEST_PAUSE);
   waiting = setTimeout(open, code === TOO_OLD ? 0 : longest * (0.5 + Math.random() / 2));
 }
 
+function signedOut() {
+  stopWatching();
+  stopPolling();
+  become("signed-out");
+}
+
+// Over HTTP.
+
+function pollInstead() {
+  if (isOpen() || state === "many" || state === "signed-out") return;
+  for (const topic of topics.values()) startPolling(topic);
+}
+
+function startPolling(topic) {
+  topic.polling ??= topic.follower.poll?.(topic, {
+    take: (message) => { if (!isOpen()) topic.follower.take(message); },
+    answered: () => { if (!isOpen() && state !== "polling") become("polling"); },
+    failed: () => { if (!isOpen() && state === "polling") become("lost"); },
+    signedOut,
+  });
+}
+
+function stopPolling() {
+  clearTimeout(withoutSocket);
+  withoutSocket = 0;
+  for (const topic of topics.values()) {
+    topic.polling?.abort();
+    topic.polling = null;
+  }
+}
+
 // A connection can be dead without anybody saying so: after a sleep, behind a proxy.
 function watch() {
-  if (socket && Date.now() - heard > SILENCE) drop();
+  if (isOpen() && Date.now() - heard > SILENCE) drop();
 }
 
 function drop() {
@@ -125,11 +171,13 @@ function shut() {
   clearTimeout(waiting);
   waiting = 0;
   stopWatching();
+  stopPolling();
   mine?.close(1000);
 }
 
 function stopWatching() {
   clearInterval(watchdog);
+  clearTimeout(opening);
   watchdog = 0;
 }
 

@@ -1,0 +1,256 @@
+// A list of any length in an area that scrolls: only the rows in sight and a few around them are in the page.
+//
+// The source has
+//   count             how many rows there are
+//   key(index)        what stays the same for a row when others come or go
+//   isTall(index)     whether its height must be measured even if lines are not wrapped
+//   face(index)       a string that differs whenever the row looks different
+//   element(index)    the row, made anew
+//   shown(first, last)  is told what is in sight
+
+import { Heights } from "./heights.js";
+
+// Browsers cannot make an element of any height; a longer list is scrolled in proportion.
+const MOST_PIXELS = 8_000_000;
+const MARGIN = 20;
+const NEAR = 24;
+// Rows that a selection reaches over stay in the page, up to so many.
+const MOST_SELECTED = 2_000;
+const SETTLE = 150;
+
+export class VirtualList {
+  constructor({ area, sheet, rows, source, onFollow }) {
+    Object.assign(this, { area, sheet, rows, source, onFollow });
+    this.heights = new Heights(parseFloat(getComputedStyle(rows).lineHeight) || 18);
+    this.elements = new Map();
+    this.following = true;
+    this.wraps = false;
+    this.top = 0;
+    this.known = 0;
+    this.frame = 0;
+    this.settling = 0;
+    this.widest = 0;
+  }
+
+  stop() {
+    cancelAnimationFrame(this.frame);
+    clearTimeout(this.settling);
+  }
+
+  // The rows are others than before, or wrapped otherwise; what is at the top of the area stays there if it still exists.
+  renew({ keep = true } = {}) {
+    const anchor = keep && this.heights.count ? this.anchor() : null;
+    const key = anchor && this.keys?.get(anchor.index);
+    this.heights.clear();
+    this.heights.resize(this.source.count);
+    this.widest = 0;
+    const index = key === undefined || key === null ? -1 : this.source.indexOfKey(key);
+    this.top = index < 0 ? 0 : this.heights.top(index) + anchor.into;
+    this.soon();
+  }
+
+  setWrap(on) {
+    this.wraps = on;
+    this.renew();
+  }
+
+  use(source) {
+    this.source = source;
+    this.forget();
+    this.renew({ keep: false });
+  }
+
+  forget() {
+    for (const element of this.elements.values()) element.remove();
+    this.elements.clear();
+  }
+
+  soon() {
+    this.frame ||= requestAnimationFrame(() => this.draw());
+  }
+
+  goTo(index, part = 1 / 3) {
+    this.follow(false);
+    this.heights.resize(this.source.count);
+    this.top = Math.max(0, this.heights.top(index) - this.area.clientHeight * part);
+    this.aim = { index, part };
+    this.soon();
+  }
+
+  move(pixels) {
+    if (pixels < 0) this.follow(false);
+    this.top += pixels;
+    this.soon();
+  }
+
+  follow(on) {
+    if (on !== this.following) { this.following = on; this.onFollow(on); }
+    if (on) this.aim = null;
+    this.soon();
+  }
+
+  get firstInSight() {
+    return this.heights.at(this.top);
+  }
+
+  isInSight(index) {
+    const top = this.heights.top(index);
+    return top >= this.top && top + this.heights.usual <= this.top + this.area.clientHeight;
+  }
+
+  // Drawing.
+
+  draw() {
+    cancelAnimationFrame(this.frame);
+    this.frame = 0;
+    this.room = this.area.clientHeight;
+    this.heights.resize(this.source.count);
+    if (!this.room) return;
+    for (let pass = 0; pass < 4; pass += 1) {
+      this.settleTop();
+      const anchor = this.anchor();
+      this.fill(...this.range());
+      if (!this.measure()) break;
+      this.top = this.aim ? this.aimed() : this.heights.top(anchor.index) + anchor.into;
+    }
+    this.aim = null;
+    this.settleTop();
+    this.place();
+    this.source.shown(this.first, this.last);
+  }
+
+  settleTop() {
+    const lowest = Math.max(0, this.heights.total - this.room);
+    this.top = this.following ? lowest : Math.max(0, Math.min(this.top, lowest));
+  }
+
+  aimed() {
+    return Math.max(0, this.heights.top(this.aim.index) - this.room * this.aim.part);
+  }
+
+  anchor() {
+    const index = this.heights.at(this.top);
+    return { index, into: this.top - this.heights.top(index) };
+  }
+
+  range() {
+    const { heights, source } = this;
+    if (!source.count) return [0, -1];
+    let first = Math.max(0, heights.at(this.top) - MARGIN);
+    let last = Math.min(source.count - 1, heights.at(this.top + this.room) + MARGIN);
+    const selected = this.selected();
+    if (selected) {
+      const [from, to] = [Math.min(first, selected[0]), Math.max(last, selected[1])];
+      if (to - from < MOST_SELECTED) [first, last] = [from, to];
+    }
+    return [first, last];
+  }
+
+  selected() {
+    const selection = document.getSelection();
+    if (!selection || selection.isCollapsed) return null;
+    const places = [selection.anchorNode, selection.focusNode].map((node) => this.indexOfNode(node)).filter((place) => place >= 0);
+    return places.length ? [Math.min(...places), Math.max(...places)] : null;
+  }
+
+  indexOfNode(node) {
+    if (!node || !this.rows.contains(node)) return -1;
+    let element = node;
+    while (element && element.parentNode !== this.rows) element = element.parentNode;
+    return element?.rowKey === undefined ? -1 : this.source.indexOfKey(element.rowKey);
+  }
+
+  fill(first, last) {
+    const { source } = this;
+    const wanted = new Map();
+    this.keys = new Map();
+    for (let index = first; index <= last; index += 1) {
+      const key = source.key(index);
+      wanted.set(key, index);
+      this.keys.set(index, key);
+    }
+    for (const [key, element] of this.elements) {
+      if (!wanted.has(key)) { element.remove(); this.elements.delete(key); }
+    }
+    let next = this.rows.firstChild;
+    for (const [key, index] of wanted) {
+      let element = this.elements.get(key);
+      const face = source.face(index);
+      if (!element || element.rowFace !== face) {
+        const fresh = source.element(index);
+        fresh.rowKey = key;
+        fresh.rowFace = face;
+        if (element) {
+          if (next === element) next = element.nextSibling;
+          element.remove();
+        }
+        this.elements.set(key, (element = fresh));
+      }
+      if (element === next) next = next.nextSibling;
+      else this.rows.insertBefore(element, next);
+    }
+    [this.first, this.last] = [first, last];
+  }
+
+  // Answers whether any row is taller or lower than was thought.
+  measure() {
+    const tall = [];
+    for (const [index, key] of this.keys) {
+      if (this.wraps || this.source.isTall(index)) tall.push([index, this.elements.get(key)]);
+    }
+    const measured = tall.map(([index, element]) => [index, element.getBoundingClientRect().height]);
+    return measured.map(([index, height]) => this.heights.set(index, height)).some(Boolean);
+  }
+
+  get isScaled() {
+    return this.heights.total > MOST_PIXELS;
+  }
+
+  place() {
+    const total = this.heights.total;
+    this.sheet.style.height = `${Math.min(total, MOST_PIXELS)}px`;
+    if (!this.wraps) {
+      this.widest = Math.max(this.widest, this.rows.offsetWidth);
+      this.sheet.style.width = `${this.widest}px`;
+    } else {
+      this.sheet.style.width = "";
+    }
+    if (!this.isScaled || this.following || !this.settling) this.moveBar();
+    const top = this.heights.top(this.first) - this.top + this.area.scrollTop;
+    this.rows.style.transform = `translateY(${Math.round(top)}px)`;
+  }
+
+  // Puts the scroll bar where the list is.
+  moveBar() {
+    const wanted = this.isScaled ? (this.top / (this.heights.total - this.room)) * (MOST_PIXELS - this.room) : this.top;
+    if (Math.abs(this.area.scrollTop - wanted) > 0.5) this.area.scrollTop = wanted;
+    this.known = this.area.scrollTop;
+  }
+
+  // The person scrolled.
+  scrolled() {
+    const now = this.area.scrollTop;
+    if (Math.abs(now - this.known) < 1) return;
+    const moved = now - this.known;
+    this.known = now;
+    this.aim = null;
+    if (this.isScaled) this.scaled(now, moved);
+    else this.top = now;
+    const isAtEnd = this.heights.total - this.top - this.area.clientHeight < NEAR;
+    if (isAtEnd !== this.following) { this.following = isAtEnd; this.onFollow(isAtEnd); }
+    // Now and not in the next frame: otherwise the rows would be seen where they were.
+    this.draw();
+  }
+
+  // A small movement is meant line by line, a large one in proportion; the bar is put right when it rests.
+  scaled(now, moved) {
+    const lowest = this.heights.total - this.area.clientHeight;
+    const end = MOST_PIXELS - this.area.clientHeight;
+    if (now <= 0) this.top = 0;
+    else if (now >= end - 1) this.top = lowest;
+    else if (Math.abs(moved) < 2 * this.area.clientHeight) this.top += moved;
+    else this.top = (now / end) * lowest;
+    clearTimeout(this.settling);
+    this.settling = setTimeout(() => { this.settling = 0; this.soon(); }, SETTLE);
+  }
+}

@@ -1,0 +1,216 @@
+"""The log of a session, read by a person: following, finding, choosing, copying, coming back to a line."""
+
+import re
+import time
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Locator, Page, expect
+
+from tests.browser.test_journeys import launch_batch
+
+LINES = 3_000
+QUIET_WRITER = f"""
+for number in range({LINES}):
+    print(f"frame {{number}} of {LINES}", "ERROR no flat field" if number % 500 == 7 else "")
+"""
+SLOW_WRITER = (
+    QUIET_WRITER
+    + """
+import sys, time
+sys.stdout.flush()
+for number in range(600):
+    print("late", number, flush=True)
+    time.sleep(0.1)
+"""
+)
+
+
+def session_writing(page: Page, code: str, folder: Path, name: str = "written") -> Locator:
+    """Launch a batch session that runs ``code`` and return its log's area."""
+    program = folder / f"{name}.py"
+    program.write_text(code)
+    launch_batch(page, name, "python3", str(program))
+    expect(page.locator(".log__line").first).to_be_visible(timeout=30_000)
+    return page.locator("[data-log-area]")
+
+
+def lines_in_sight(page: Page) -> list[int]:
+    """Return the numbers of the lines that can be seen, in their order."""
+    return page.evaluate(
+        """() => {
+          const box = document.querySelector("[data-log-area]").getBoundingClientRect();
+          return [...document.querySelectorAll(".log__line")].filter((row) => {
+            const own = row.getBoundingClientRect();
+            return own.top > box.top - 1 && own.bottom < box.bottom + 1;
+          }).map((row) => Number(row.dataset.line));
+        }"""
+    )
+
+
+def until(page: Page, condition: str, argument: object = None) -> None:
+    page.wait_for_function(condition, arg=argument, timeout=15_000)
+
+
+def line(page: Page, number: int) -> Locator:
+    return page.locator(f'.log__line[data-line="{number}"]')
+
+
+@pytest.fixture
+def written(page: Page, tmp_path: Path) -> Locator:
+    area = session_writing(page, QUIET_WRITER, tmp_path)
+    expect(page.locator("[data-log-status]")).to_contain_text("whole log", timeout=20_000)
+    return area
+
+
+def test_the_page_holds_few_rows_of_a_long_log_and_reaches_all_of_them(page: Page, written: Locator) -> None:
+    expect(line(page, LINES)).to_be_visible()
+    assert page.locator(".log__line").count() < 120
+    written.focus()
+    page.keyboard.press("g")
+    expect(line(page, 1)).to_have_text("frame 0 of 3000 ")
+    page.evaluate("document.querySelector('[data-log-area]').scrollTop = 1500 * 18")
+    expect(line(page, 1510)).to_have_text("frame 1509 of 3000 ")
+    page.keyboard.press("End")
+    expect(line(page, LINES)).to_be_in_viewport()
+    expect(page.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "true")
+
+
+def test_following_pauses_when_somebody_scrolls_up_and_says_how_much_is_new(
+    page: Page, tmp_path: Path
+) -> None:
+    area = session_writing(page, SLOW_WRITER, tmp_path)
+    expect(page.locator(".log__line", has_text="late 3")).to_have_count(1, timeout=15_000)
+    area.hover()
+    page.mouse.wheel(0, -2_000)
+    expect(page.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "false")
+    before = lines_in_sight(page)
+    pill = page.locator("[data-log-pill]")
+    expect(pill).to_have_text(re.compile(r"^[1-9]\d* new lines$"))
+    # What is read stays where it is while lines come.
+    assert lines_in_sight(page) == before
+    pill.click()
+    expect(pill).to_be_hidden()
+    until(page, "document.querySelector('[data-log-area]').scrollTop > 3000 * 17")
+
+
+def test_selecting_text_pauses_following_and_keeps_the_selection(page: Page, tmp_path: Path) -> None:
+    session_writing(page, SLOW_WRITER, tmp_path)
+    chosen = page.locator(".log__line", has_text="late 2").last
+    chosen.locator(".log__text").dblclick(position={"x": 10, "y": 9})
+    expect(page.get_by_role("button", name="Follow")).to_have_attribute("aria-pressed", "false")
+    text = page.evaluate("document.getSelection().toString()").strip()
+    expect(page.locator("[data-log-pill]")).to_be_visible()
+    assert page.evaluate("document.getSelection().toString()").strip() == text == "late"
+
+
+def test_find_counts_in_the_whole_log_and_steps_through_it(page: Page, written: Locator) -> None:
+    written.focus()
+    page.keyboard.press("/")
+    page.keyboard.type("no flat field")
+    hits = page.locator("[data-log-hits]")
+    expect(hits).to_have_text("6 lines")
+    page.keyboard.press("Enter")
+    expect(hits).to_contain_text(" of 6 lines")
+    page.keyboard.press("Shift+Enter")
+    seen = set()
+    for _ in range(6):
+        page.keyboard.press("Enter")
+        now = page.locator(".log__hit--now")
+        expect(now).to_have_text("no flat field")
+        expect(now).to_be_in_viewport()
+        seen.add(page.locator(".log__line:has(.log__hit--now)").get_attribute("data-line"))
+    assert seen == {str(number) for number in range(8, LINES, 500)}
+    page.keyboard.press("Escape")
+    expect(page.locator("mark")).to_have_count(0)
+    expect(written).to_be_focused()
+
+
+def test_a_pattern_finds_and_a_bad_one_is_explained_where_it_was_typed(page: Page, written: Locator) -> None:
+    page.get_by_role("button", name="Find").click()
+    query = page.get_by_role("searchbox", name="Find in the whole log")
+    page.get_by_role("button", name="regular expression").click()
+    query.fill(r"^frame 1\d{3} ")
+    expect(page.locator("[data-log-hits]")).to_have_text("1,000 lines")
+    query.fill("frame (")
+    expect(query).to_have_attribute("aria-invalid", "true")
+    expect(page.locator("[data-log-hits]")).to_contain_text(")")
+    expect(query).to_have_value("frame (")
+
+
+def test_only_the_lines_found_can_be_shown_and_one_of_them_in_its_place(page: Page, written: Locator) -> None:
+    page.keyboard.press("/")
+    page.keyboard.type("no flat field")
+    expect(page.locator("[data-log-hits]")).to_have_text("6 lines")
+    page.get_by_role("button", name="Only these").click()
+    expect(page.locator(".log__line")).to_have_count(6)
+    with page.expect_download() as download:
+        page.get_by_role("link", name="Download found").click()
+    kept = Path(download.value.path()).read_text().splitlines()
+    assert [text.split()[1] for text in kept] == [str(number) for number in range(7, LINES, 500)]
+    line(page, 1008).locator(".log__number").click()
+    expect(line(page, 1009)).to_be_visible()
+    assert 1008 in lines_in_sight(page)
+
+
+def test_a_line_has_an_address_that_leads_back_to_it(page: Page, written: Locator, open_context) -> None:
+    written.focus()
+    page.keyboard.press("g")
+    line(page, 12).locator(".log__number").click()
+    line(page, 15).locator(".log__number").click(modifiers=["Shift"])
+    expect(page).to_have_url(re.compile(r"#L12-L15\.\w+$"))
+    expect(page.locator(".log__line--chosen")).to_have_count(4)
+    other = open_context(viewport={"width": 1440, "height": 900}).new_page()
+    other.goto(page.url)
+    expect(other.locator(".log__line--chosen")).to_have_count(4)
+    assert {12, 13, 14, 15} <= set(lines_in_sight(other))
+
+
+def test_copying_gives_the_chosen_lines_as_plain_text(page: Page, tmp_path: Path) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    area = session_writing(page, r"for n in range(9): print(f'\x1b[31mred\x1b[0m {n}')", tmp_path)
+    expect(line(page, 9)).to_have_text("red 8")
+    expect(area.locator(".ansi-fg-1").first).to_have_text("red")
+    line(page, 2).locator(".log__number").click()
+    line(page, 4).locator(".log__number").click(modifiers=["Shift"])
+    page.get_by_role("button", name="Copy").click()
+    expect(page.get_by_role("button", name="Copied")).to_be_visible()
+    assert page.evaluate("navigator.clipboard.readText()") == "red 1\nred 2\nred 3"
+
+
+def test_settings_are_remembered_and_wrapping_keeps_the_place(page: Page, tmp_path: Path) -> None:
+    area = session_writing(page, "for n in range(2000): print(n, 'x' * (n % 700))", tmp_path)
+    expect(line(page, 2000)).to_be_visible()
+    area.focus()
+    page.evaluate("document.querySelector('[data-log-area]').scrollTop = 700 * 18")
+    expect(line(page, 720)).to_be_visible()
+    page.keyboard.press("w")
+    until(page, "document.querySelector('.log').classList.contains('log--wrap')")
+    assert lines_in_sight(page)[0] in {701, 702}
+    assert page.evaluate("(area) => area.scrollWidth <= area.clientWidth", area.element_handle())
+    page.keyboard.press("t")
+    expect(page.locator(".log__moment").first).to_have_attribute("data-moment", re.compile(r"\d\d:\d\d:\d\d"))
+    page.reload()
+    expect(page.get_by_role("button", name="Wrap")).to_have_attribute("aria-pressed", "true")
+    expect(page.get_by_role("button", name="Times")).to_have_attribute("aria-pressed", "true")
+
+
+def test_levels_are_told_by_a_mark_beside_the_line(page: Page, written: Locator) -> None:
+    written.focus()
+    page.keyboard.press("g")
+    expect(line(page, 8)).to_have_attribute("data-level", "error")
+    assert line(page, 9).get_attribute("data-level") is None
+
+
+def test_the_log_stays_when_its_session_is_destroyed(page: Page, written: Locator) -> None:
+    page.get_by_role("link", name="Destroy").click()
+    page.get_by_role("dialog").get_by_role("button", name="Destroy").click()
+    expect(page.get_by_role("dialog")).to_contain_text("Destroyed.", timeout=20_000)
+    page.keyboard.press("Escape")
+    end = time.monotonic() + 20
+    while time.monotonic() < end and page.locator(".state--gone").count() == 0:
+        page.reload()
+    expect(line(page, LINES)).to_have_text(f"frame {LINES - 1} of {LINES} ")
+    page.keyboard.press("/")
+    page.keyboard.type("no flat field")
+    expect(page.locator("[data-log-hits]")).to_have_text("6 lines")
