@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
+import re
+from typing import Any
+
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -10,39 +14,74 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from sessions_app import access
 from sessions_app.client import errors
-from sessions_app.connections import BadLinkError, Connection
+from sessions_app.connections import BadLinkError, Connection, estimates, timeline
+from sessions_app.connections.redaction import hidden
 from sessions_app.models import Record
+from sessions_app.views import listing as listings
+from sessions_app.views.course import Course, course_of, icon_of
 from sessions_app.views.guards import PortalRequest, connected, page
+
+# How much of a log is read for its last lines, how many those are, and how long it may take in seconds.
+MOST_OF_LOG = 2 * 1024 * 1024
+LAST_LINES = 20
+LOG_PATIENCE = 3.0
+_ESCAPES = re.compile(r"\x1b\[[0-9;?]{0,32}[a-zA-Z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 @require_GET
 @connected
 async def connect(request: PortalRequest, connection: Connection, slug: str) -> HttpResponse:
-    """Go to the session when it answers; until then show how far it is and go on by itself."""
+    """Go to the session when it answers; until then show how far it is, and go on by itself unless told to stay."""
     record = await access.record_for(request.person, slug)
     if record.kind in {"headless", "desktop-app"}:
         return _nowhere(
             request, record, "A batch session has no page of its own: its log is what it says.", 409
         )
     try:
-        state, address = await connection.connect_address(record)
+        state, address = await _state_and_address(request, connection, record)
     except errors.NotFoundError:
         return _nowhere(request, record, "The platform no longer has this session.", 410)
     except errors.PlatformError as error:
         return await _waiting(request, connection, record, record.state, error)
     except BadLinkError as error:
         return _nowhere(request, record, str(error), 502)
-    if state == "running":
-        return _onward(request, slug, address)
-    if state in {"completed", "failed"}:
-        return _nowhere(request, record, "This session has ended.", 410)
+    if state == "running" and not _stays(request):
+        return await _onward(request, record, address)
+    if state in {"completed", "ending"}:
+        return _nowhere(
+            request,
+            record,
+            "This session has ended." if state == "completed" else "This session is ending.",
+            410,
+        )
     return await _waiting(request, connection, record, state, None)
 
 
-def _onward(request: PortalRequest, slug: str, address: str) -> HttpResponse:
+def _stays(request: PortalRequest) -> bool:
+    """Whether the person switched off that the page opens the session by itself."""
+    return request.GET.get("stay") == "1"
+
+
+async def _state_and_address(
+    request: PortalRequest, connection: Connection, record: Record
+) -> tuple[str, str]:
+    """Return the state and, where it is needed, the address; a page that only looks again costs no question more."""
+    if request.htmx:
+        reading = await connection.rows()
+        row = next((row for row in reading.value or () if row.slug == record.slug), None)
+        if row is not None and reading.current and row.state in {"pending", "running"}:
+            return row.state, ""
+    return await connection.connect_address(record)
+
+
+async def _onward(request: PortalRequest, record: Record, address: str) -> HttpResponse:
     """Redirect; the address is shown to nobody but the browser that asked for it."""
     if request.htmx:
-        return HttpResponseClientRedirect(reverse("sessions:open", args=[slug]))
+        again = HttpResponseClientRedirect(reverse("sessions:open", args=[record.slug]))
+        # A page that promised to tell must know that it leaves for good news.
+        again.headers["X-Session-State"] = "running"
+        return again
+    await timeline.keep_opening(record, request.person)
     response = HttpResponseRedirect(address)
     response.status_code = 303
     response.headers["Referrer-Policy"] = "no-referrer"
@@ -58,37 +97,76 @@ async def _waiting(
     error: errors.PlatformError | None,
 ) -> HttpResponse:
     await connection.refresh_events(record)
-    context = {
+    course = course_of(record, state)
+    explanation = timeline.explained(record, state)
+    usual = await estimates.usual_wait(record) if state == "pending" else None
+    context: dict[str, Any] = {
         "record": record,
         "slug": record.slug,
         "state": state,
-        "phases": phases(record),
-        "events": record.events[-12:],
+        "stays": _stays(request),
+        "course": course,
+        "now": explanation.sentence or _plainly(course),
+        "explanation": explanation,
+        "usual": usual.words(course.elapsed) if usual else "",
+        "percent": usual.percent(course.elapsed) if usual else None,
+        "tab_title": course.title(record.name),
+        "tab_icon": icon_of(record, state),
+        "spoken": _spoken(course, explanation.sentence if explanation.severity == "stuck" else ""),
         "error": error,
     }
-    return page(request, "sessions/waiting", context, status=200 if error is None else 503)
+    version = listings.version(*(str(context[part]) for part in _SHOWN), course.phases)
+    if request.htmx and request.headers.get(listings.VERSION_HEADER) == version:
+        return HttpResponse(status=204)
+    context["version"] = version
+    if state == "failed":
+        context["last_lines"] = await _last_lines(connection, record)
+    if not request.htmx:
+        context["events"] = await connection.timeline_of(record)
+    # A fragment is swapped in whatever it says; a page of a session that failed is one of something gone.
+    status = 503 if error is not None else 410 if state == "failed" and not request.htmx else 200
+    return page(request, "sessions/waiting", context, status=status)
 
 
-def phases(record: Record) -> list[tuple[str, str]]:
-    """Return the way to ready as (phase, "done", "now" or "ahead"), as far as the events tell."""
-    seen = {str(event.get("reason", "")) for event in record.events}
-    reached = 0
-    for place, (_, reasons) in enumerate(_PHASES):
-        if seen & reasons:
-            reached = place
-    return [
-        (title, "done" if place < reached else "now" if place == reached else "ahead")
-        for place, (title, _) in enumerate(_PHASES)
-    ]
+_SHOWN = ("state", "stays", "now", "explanation", "usual", "percent", "tab_icon", "error")
 
 
-_PHASES: tuple[tuple[str, frozenset[str]], ...] = (
-    ("Accepted", frozenset({"Accepted", "Queued"})),
-    ("Scheduled", frozenset({"Scheduled"})),
-    ("Pulling the image", frozenset({"Pulling", "Progress", "ErrImagePull", "BackOff", "ImagePullBackOff"})),
-    ("Starting", frozenset({"Pulled", "Created", "Started"})),
-    ("Answering", frozenset({"Ready", "Answering"})),
-)
+def _plainly(course: Course) -> str:
+    """Say what happens now where the platform's events do not."""
+    if course.state == "running":
+        return "It answers and can be opened."
+    if course.state == "failed":
+        return "It failed."
+    return (
+        "Waiting in the platform's queue."
+        if course.current.title == "Queued"
+        else "Accepted; about to start."
+    )
+
+
+def _spoken(course: Course, trouble: str) -> str:
+    """Return what is read out when it changes: the phase, not every step of its progress."""
+    if course.state == "running":
+        return "Ready."
+    if course.state == "failed":
+        return "It failed."
+    return trouble or f"{course.current.title}, step {course.number} of {len(course.phases)}."
+
+
+async def _last_lines(connection: Connection, record: Record) -> str:
+    """Return how the log ends, or nothing where it cannot be read soon."""
+    text = b""
+    try:
+        async with asyncio.timeout(LOG_PATIENCE), connection.stream_log(record, MOST_OF_LOG) as pieces:
+            async for piece in pieces:
+                text += piece
+            if pieces.truncated:
+                return ""
+        whole = hidden(text.decode(errors="replace"), connection.id_of(record))
+    except (errors.PlatformError, TimeoutError):
+        return ""
+    lines = [_ESCAPES.sub("", line.rpartition("\r")[2])[:500] for line in whole.rstrip().split("\n")]
+    return "\n".join(lines[-LAST_LINES:])
 
 
 def _nowhere(request: PortalRequest, record: Record, sentence: str, status: int) -> HttpResponse:

@@ -9,10 +9,11 @@ from django.http import HttpResponse
 from django.views.decorators.http import require_GET
 
 from sessions_app import access
-from sessions_app.connections import Connection, Reading, Row
+from sessions_app.connections import Connection, Reading, Row, timeline
 from sessions_app.forms import KINDS
 from sessions_app.models import Record
 from sessions_app.views import listing as listings
+from sessions_app.views.course import tab_of
 from sessions_app.views.guards import PortalRequest, connected, page
 from sessions_app.views.stats import strip_context
 
@@ -65,7 +66,8 @@ async def detail(request: PortalRequest, connection: Connection, slug: str) -> H
     row = next((row for row in reading.value or () if row.slug == slug), None)
     reason, advice = listings.trouble(reading)
     state = _state(record, row, reading)
-    version = listings.version(slug, row and row.face, state, record.reason, reason)
+    tab, explanation = tab_of(record, state), timeline.explained(record, state)
+    version = listings.version(slug, row and row.face, state, record.reason, reason, tab, explanation)
     if request.htmx and request.headers.get(listings.VERSION_HEADER) == version:
         return HttpResponse(status=204)
     context: dict[str, Any] = {
@@ -73,7 +75,8 @@ async def detail(request: PortalRequest, connection: Connection, slug: str) -> H
         "row": row,
         "session": row or record,
         "state": state,
-        "why": (row.reason if row else "") or record.reason,
+        "why": (row.reason if row else "") or record.reason or explanation.sentence,
+        "explanation": explanation,
         "reading": reading,
         "reason": reason,
         "advice": advice,
@@ -81,7 +84,7 @@ async def detail(request: PortalRequest, connection: Connection, slug: str) -> H
         "version": version,
         "interval": _interval(reading),
         "slug": slug,
-    }
+    } | tab
     if not request.htmx:
         context |= {"events": await _events(connection, record)}
     return page(request, "sessions/detail", context)

@@ -13,6 +13,7 @@ const modules = {
   launch: () => import("./behaviours/launch.js"),
   "log-view": () => import("./behaviours/log-view.js"),
   "events-view": () => import("./behaviours/events-view.js"),
+  waiting: () => import("./behaviours/waiting.js"),
 };
 
 const attached = new Map();
