@@ -23,15 +23,18 @@ From the browser:
 
 From the portal:
 
-``{"t":"log","s":…,"n":…,"e":…,"from":k,"lines":[…],"partial":null}``
-    Lines k, k+1, … of epoch e, each one whole; ``partial`` is the text of the line behind them while it is
-    not whole yet (its number is ``from + len(lines)``), or null. Each such frame replaces the partial line
-    shown before.
-``{"t":"gap","s":…,"e":…,"from":a,"to":b}``
-    Lines a to b are not sent: they are no longer kept, or too many. What follows begins at b + 1.
-``{"t":"epoch","s":…,"e":…,"why":"start"|"restarted"|"reread"}``
+``{"t":"log","s":…,"n":…,"e":…,"from":k,"lines":[…],"at":[[i,seconds],…],"partial":null}``
+    Lines k, k+1, … of epoch e, each one whole; ``at`` are runs of their arrival: ``lines[i]`` and those behind
+    it, up to the next run, were first read at that UNIX second (the first i is 0). ``partial`` is the text
+    of the line behind them while it is not whole yet (its number is ``from + len(lines)``), or null. Each
+    such frame replaces the partial line shown before.
+``{"t":"gap","s":…,"e":…,"from":a,"to":b,"kept":true|false}``
+    Lines a to b are not sent: they are more than ``tail`` and can be had by HTTP (``kept``), or they are no
+    longer there. What follows begins at b + 1; it may be another gap, of the other kind.
+``{"t":"epoch","s":…,"e":…,"why":"start"|"restarted"|"reread","earlier":[{"e":…,"first":a,"last":b},…]}``
     What follows is another text, numbered from 1: the first one; one that the platform began anew; or one in
-    which the portal cannot find the place of the page again.
+    which the portal cannot find the place of the page again. ``earlier``, not with "restarted", names the
+    epochs before it of which lines a to b are still kept, oldest first.
 ``{"t":"events","s":…,"n":…,"rows":[{"id","source","type","reason","message","first","last","count","says"}, …]}``
     The timeline, newest last: all there is, times in ISO 8601 or null. ``source`` is platform, state or person;
     ``id`` stays the same when a row is told anew; ``says`` is a sentence in our words or an empty text.

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 
 from sessions_app.client import errors
-from sessions_app.live import consumers, feeds
+from sessions_app.live import consumers, feeds, spool
 from sessions_app.live.consumers import Limits, LiveConsumer
 from sessions_app.live.handshake import PersonOfSession
 from sessions_app.live.origins import OwnOriginsOnly
@@ -146,6 +147,8 @@ async def test_the_log_comes_through_as_it_grows(
     assert (await tab.hear("epoch"))["why"] == "start"
     first = await tab.hear("log")
     assert (first["from"], first["lines"]) == (1, ["one"])
+    [[index, second]] = first["at"]
+    assert (index, abs(second - time.time()) < 60) == (0, True)
     platform_source.text += b"two\nthr"
     assert await tab.hear("log", **{"from": 2, "lines": ["two"], "partial": None})
     assert await tab.hear("log", **{"from": 3, "lines": [], "partial": "thr"})
@@ -258,9 +261,43 @@ async def test_of_a_long_log_a_new_viewer_gets_the_end_behind_a_gap(
     feed.join(consumers_viewer := _Viewer(tab))
     await until(lambda: feed.spool.last.line == 500)  # type: ignore[attr-defined]
     await tab.follow_log(alices, tail=10)
-    assert await tab.hear("gap", **{"from": 1, "to": 490})
+    assert await tab.hear("gap", **{"from": 1, "to": 490, "kept": True})
     assert (await tab.hear("log"))["lines"][0] == "line 491"
     feed.leave(consumers_viewer)
+
+
+async def test_what_is_dropped_and_what_is_only_left_out_are_two_gaps(
+    tab: Tab, alices: Record, platform_source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "CAP", 8000)
+    platform_source.text, platform_source.piece = b"".join(b"line %d\n" % n for n in range(1, 5001)), 500
+    feed = consumers._begin(alices, consumers.Follow(consumers.Topic(alices.slug, "log"))).feed
+    feed.join(viewer := _Viewer(tab))
+    await until(lambda: feed.spool.last.line == 5000)  # type: ignore[attr-defined]
+    first = feed.spool.first_of(feed.spool.epoch)  # type: ignore[attr-defined]
+    assert first > 1
+    await tab.follow_log(alices, tail=10)
+    dropped, left_out = await tab.hear("gap"), await tab.hear("gap")
+    assert (dropped["from"], dropped["to"], dropped["kept"]) == (1, first - 1, False)
+    assert (left_out["from"], left_out["to"], left_out["kept"]) == (first, 4990, True)
+    feed.leave(viewer)
+
+
+async def test_who_comes_after_a_restart_learns_what_was_before(
+    tab: Tab, alice: Person, alices: Record, platform_source: FakeSource
+) -> None:
+    platform_source.text = b"one\ntwo\n"
+    await tab.follow_log(alices)
+    started = await tab.hear("epoch")
+    assert started["earlier"] == []
+    await tab.hear("log")
+    platform_source.text = b"another\n"
+    restarted = await tab.hear("epoch", why="restarted")
+    assert "earlier" not in restarted
+    for position in ({}, {"epoch": 7, "after": 500}):
+        await tab.follow_log(alices, **position)
+        said = await tab.hear("epoch", e=restarted["e"])
+        assert said["earlier"] == [{"e": started["e"], "first": 1, "last": 2}]
 
 
 class _Viewer:
