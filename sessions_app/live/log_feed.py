@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
-import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -13,11 +12,12 @@ from typing import Any
 from django.conf import settings
 
 from sessions_app.client import errors
+from sessions_app.live.bodies import BODY, fitting
 from sessions_app.live.comparing import RESTARTED, Comparison, News, Place, Verdict
 from sessions_app.live.feeds import Connect, Feed, Source, State, now
 from sessions_app.live.lines import Liner
 from sessions_app.live.rhythm import BYTES_PER_SECOND
-from sessions_app.live.spool import NO_LINES, Cursor, Kept, Spool, Stretch, kept
+from sessions_app.live.spool import Cursor, Kept, Spool, kept
 from sessions_app.models import Record
 
 # A log is followed this far; what a session writes beyond it in one go is said to be missing.
@@ -30,10 +30,8 @@ PUBLISH_SIZE = 1024 * 1024
 PROVISIONAL_AFTER = 2.0
 # A re-read that ends early is believed the second time: the first may just have been cut off.
 SHORT_READS = 2
-# Frames' bodies kept for the other viewers at the same place, and how many bytes a body of several lines has
-# at most.
+# Frames' bodies kept for the other viewers at the same place.
 MOST_BODIES = 32
-BODY = 64 * 1024
 
 
 class LogFeed(Feed):
@@ -78,7 +76,7 @@ class LogFeed(Feed):
         if key not in self._bodies:
             while len(self._bodies) >= MOST_BODIES:
                 del self._bodies[next(iter(self._bodies))]
-            self._bodies[key] = _fitting(self.spool.read_after(cursor, BODY))
+            self._bodies[key] = fitting(self.spool.read_after(cursor, BODY))
         return self._bodies[key]
 
     def hurry(self) -> None:
@@ -286,35 +284,6 @@ class LogFeed(Feed):
         if self._place.seen >= READ_LIMIT:
             return f"The log is longer than {READ_LIMIT // 1024**2} MiB; its end cannot be followed."
         return "" if self.spool.holds_text or self.provisional else "Nothing written yet."
-
-
-def _fitting(stretch: Stretch) -> tuple[int, str]:
-    """Return how many of the lines one frame takes, and what it says of them."""
-    body = _body(stretch)
-    if len(stretch) > 1 and len(body.encode()) > BODY:
-        stretch = stretch.first(_count_within(stretch, BODY))
-        body = _body(stretch)
-    return len(stretch), body
-
-
-def _body(stretch: Stretch) -> str:
-    return f'"lines":{_compact(stretch.lines)},"at":{_compact(stretch.runs())}'
-
-
-def _count_within(stretch: Stretch, budget: int) -> int:
-    """Return how many lines have room, one at least: a control character alone takes six bytes."""
-    budget -= len(_body(NO_LINES))
-    for index, (line, second) in enumerate(zip(stretch.lines, stretch.seconds, strict=True)):
-        budget -= len(_compact(line).encode()) + 1
-        if index == 0 or second != stretch.seconds[index - 1]:
-            budget -= len(_compact([index, second])) + 1
-        if budget < 0:
-            return max(1, index)
-    return len(stretch)
-
-
-def _compact(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))
 
 
 def _place_from(progress: dict[str, Any]) -> Place:

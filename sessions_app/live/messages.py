@@ -54,6 +54,20 @@ Close codes: 1003 not JSON, 1008 not a message of these or too many of them, 100
 error of the portal, 4401 not signed in (any more), 4408 too slow or silent, 4409 the socket is old: open
 another, 4429 too many sockets of one person. No secret travels here: a session is its slug, and its id is
 taken out of logs and events.
+
+The same by HTTP (``over_http.py``), where sockets are blocked and for what a socket leaves out. Answers are JSON;
+401 says that nobody is signed in, 404 that there is no such session for this person, 422 what is wrong with the
+question and 429 that too much is asked at once, each but 404 with ``{"error":"<sentence>"}``.
+
+``GET /s/<slug>/log/since?e=…&after=…&tail=…&seen=…``, ``GET /s/<slug>/events/since?seen=…``
+    ``{"frames":[frame, …],"seen":"…"}``: the frames that a socket would get that follows from this place, at
+    most about 256 KiB of them; when there are none, the first ones that come within 10 s. ``e`` and ``after``
+    are left out the first time. ``seen`` is the token of the answer before: without it everything is said that
+    has no cursor, the state, the partial line, the events. "busy" comes as a ``denied`` frame.
+``GET /s/<slug>/log/lines?e=…&from=…&to=…``
+    ``{"e":e,"from":n,"lines":[…],"at":[[i,seconds],…],"first":a,"last":b}``: kept lines of epoch e, the newest
+    one if none is named, from line ``from`` (1) to ``to``, as far as about 64 KiB go but one at least. n is the
+    number of the first of them; a to b is what is kept of the epoch, null if nothing is.
 """
 
 from __future__ import annotations

@@ -98,6 +98,10 @@ class LogTopic(FollowedTopic):
         self._partial: str | None = None
         self._unsent: tuple[Cursor, str | None] | None = None
 
+    def shows_some_partial(self) -> None:
+        """Take it that the page shows a line that is not whole, nobody knows which."""
+        self._partial = "\n"  # No line holds one, so whatever there is now will be said.
+
     def next_state(self) -> str | None:
         """Say how the feed is; that it ended only behind its last line."""
         last = self.feed.spool.last

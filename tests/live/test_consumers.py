@@ -15,7 +15,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 
 from sessions_app.client import errors
-from sessions_app.live import consumers, feeds, spool
+from sessions_app.live import consumers, feeds, following, spool
 from sessions_app.live.consumers import Limits, LiveConsumer
 from sessions_app.live.handshake import PersonOfSession
 from sessions_app.live.origins import OwnOriginsOnly
@@ -82,28 +82,6 @@ class Tab:
 def portal(settings: Any) -> None:
     """Run at http://localhost:8000."""
     settings.PORTAL_ORIGINS = [ORIGIN.decode()]
-
-
-@pytest.fixture
-async def platform_source(source: FakeSource) -> AsyncIterator[FakeSource]:
-    """Put the fake behind this loop's feeds."""
-    loop = asyncio.get_running_loop()
-    feeds._registries[loop] = feeds.Registry(source.connect)
-    yield source
-    await feeds._registries[loop].close()
-
-
-@pytest.fixture
-async def alice() -> Person:
-    return await Person.objects.aenter("http://platform", "alice")
-
-
-@pytest.fixture
-async def alices(alice: Person, platform_source: FakeSource) -> Record:
-    record = Record.objects.draft(alice, "k3xv9q2a")
-    record.state, record.slug = "running", platform_source.slug
-    await record.asave()
-    return record
 
 
 async def key_of(person: Person) -> str:
@@ -257,7 +235,7 @@ async def test_of_a_long_log_a_new_viewer_gets_the_end_behind_a_gap(
     tab: Tab, alices: Record, platform_source: FakeSource
 ) -> None:
     platform_source.text = b"".join(b"line %d\n" % n for n in range(1, 501))
-    feed = consumers._begin(alices, consumers.Follow(consumers.Topic(alices.slug, "log"))).feed
+    feed = following.begin(alices, consumers.Follow(consumers.Topic(alices.slug, "log"))).feed
     feed.join(consumers_viewer := _Viewer(tab))
     await until(lambda: feed.spool.last.line == 500)  # type: ignore[attr-defined]
     await tab.follow_log(alices, tail=10)
@@ -271,7 +249,7 @@ async def test_what_is_dropped_and_what_is_only_left_out_are_two_gaps(
 ) -> None:
     monkeypatch.setattr(spool, "CAP", 8000)
     platform_source.text, platform_source.piece = b"".join(b"line %d\n" % n for n in range(1, 5001)), 500
-    feed = consumers._begin(alices, consumers.Follow(consumers.Topic(alices.slug, "log"))).feed
+    feed = following.begin(alices, consumers.Follow(consumers.Topic(alices.slug, "log"))).feed
     feed.join(viewer := _Viewer(tab))
     await until(lambda: feed.spool.last.line == 5000)  # type: ignore[attr-defined]
     first = feed.spool.first_of(feed.spool.epoch)  # type: ignore[attr-defined]
@@ -419,9 +397,9 @@ async def test_a_topic_that_is_no_longer_theirs_is_denied(
 
 
 async def test_one_person_cannot_open_sockets_without_end(
-    alice: Person, alices: Record, monkeypatch: pytest.MonkeyPatch
+    alice: Person, alices: Record, settings: Any
 ) -> None:
-    limit(monkeypatch, sockets_per_person=2)
+    settings.SOCKETS_PER_PERSON = 2
     tabs = [Tab(await key_of(alice)) for _ in range(3)]
     for tab in tabs:
         await tab.open()
