@@ -14,7 +14,7 @@ from django.conf import settings as django_settings
 from django.core.asgi import get_asgi_application
 from django.test import AsyncClient
 
-from sessions_app.live import feeds, following, waiting
+from sessions_app.live import feeds, following, shared, waiting
 from sessions_app.live.messages import Follow, Topic
 from sessions_app.live.spool import Spool
 from sessions_app.models import Person, Record
@@ -98,6 +98,8 @@ async def test_the_log_comes_as_it_grows_line_by_line(
 async def test_a_request_waits_for_news_and_says_nothing_twice(
     browser: AsyncClient, alices: Record, platform_source: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The feed must outlive the pause between two requests, however slow the machine is.
+    monkeypatch.setattr(shared, "LINGER", 5.0)
     page = Page(browser, alices)
     platform_source.text = b"one\nhalf"
     while page.partial != "half":
@@ -119,8 +121,10 @@ async def test_a_request_waits_for_news_and_says_nothing_twice(
 
 
 async def test_a_partial_line_that_vanished_is_taken_off_the_page(
-    browser: AsyncClient, alices: Record, platform_source: FakeSource
+    browser: AsyncClient, alices: Record, platform_source: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # The feed must outlive the pause between two requests, however slow the machine is.
+    monkeypatch.setattr(shared, "LINGER", 5.0)
     page = Page(browser, alices)
     platform_source.text = b"one\nhalf"
     while page.partial != "half":

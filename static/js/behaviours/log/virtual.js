@@ -44,6 +44,8 @@ export class VirtualList {
     this.heights.clear();
     this.heights.resize(this.source.count);
     this.widest = 0;
+    // Wrapped rows are as wide as the area, not as the longest line was.
+    this.sheet.style.width = "";
     const index = key === undefined || key === null ? -1 : this.source.indexOfKey(key);
     this.top = index < 0 ? 0 : this.heights.top(index) + anchor.into;
     this.soon();
@@ -212,8 +214,6 @@ export class VirtualList {
     if (!this.wraps) {
       this.widest = Math.max(this.widest, this.rows.offsetWidth);
       this.sheet.style.width = `${this.widest}px`;
-    } else {
-      this.sheet.style.width = "";
     }
     if (!this.isScaled || this.following || !this.settling) this.moveBar();
     const top = this.heights.top(this.first) - this.top + this.area.scrollTop;
