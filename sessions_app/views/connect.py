@@ -109,7 +109,9 @@ async def _waiting(
     await connection.refresh_events(record)
     course = course_of(record, state)
     explanation = timeline.explained(record, state)
-    usual = await estimates.usual_wait(record) if state == "pending" else None
+    # What waits for somebody to do something keeps to no estimate.
+    moves = state == "pending" and explanation.severity != "stuck"
+    usual = await estimates.usual_wait(record) if moves else None
     context: dict[str, Any] = {
         "record": record,
         "slug": record.slug,
