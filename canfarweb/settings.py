@@ -46,6 +46,8 @@ ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost"]
 PORTAL_HOST = ALLOWED_HOSTS[0]
 # Full origins that may open a socket; empty: the page's own host, with its scheme and port.
 PORTAL_ORIGINS = env.words("CANFARWEB_ORIGINS")
+# How many sockets one person may have open: each tab has one.
+SOCKETS_PER_PERSON = int(env.number("CANFARWEB_SOCKETS_PER_PERSON", 20, low=1, high=100_000))
 
 INSTALLED_APPS = [
     "daphne",

@@ -2,6 +2,7 @@
 
 from django.urls import include, path
 
+from sessions_app.live import downloads, over_http
 from sessions_app.views import connect, health, launch, operations, sessions, signin, stats, texts
 
 signin_patterns = (
@@ -24,7 +25,10 @@ session_patterns = (
         path("operations/<slug:slug>", operations.outcome, name="operation"),
         path("s/<slug:slug>", sessions.detail, name="detail"),
         path("s/<slug:slug>/open", connect.connect, name="open"),
-        path("s/<slug:slug>/log.txt", texts.log, name="log"),
+        path("s/<slug:slug>/log.txt", downloads.log, name="log"),
+        path("s/<slug:slug>/log/lines", over_http.log_lines, name="log-lines"),
+        path("s/<slug:slug>/log/since", over_http.log_since, name="log-since"),
+        path("s/<slug:slug>/events/since", over_http.events_since, name="events-since"),
         path("s/<slug:slug>/events.txt", texts.events, name="events"),
     ],
     "sessions",

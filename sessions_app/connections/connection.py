@@ -14,7 +14,7 @@ from sessions_app import reasons
 from sessions_app.client import AsyncPool, AsyncSession, errors, values
 from sessions_app.connections import links, tasks, timeline
 from sessions_app.connections.reading import Reading, SharedRead
-from sessions_app.connections.redaction import hidden
+from sessions_app.connections.redaction import hidden, secret_of
 from sessions_app.connections.rows import Listing, Row
 from sessions_app.models import Person, Record
 from sessions_app.signin import vault
@@ -127,12 +127,7 @@ class Connection:
 
     async def history(self, record: Record) -> list[timeline.TimelineRow]:
         """Return the session's states and what people did with it, without its id."""
-        secret = self._secret_of(record)
-        rows = await timeline.history(record)
-        return [
-            {**row, "message": hidden(row["message"], secret), "says": hidden(row["says"], secret)}
-            for row in rows
-        ]
+        return await timeline.history(record, secret_of(self.person, record))
 
     async def timeline_of(self, record: Record) -> list[timeline.TimelineRow]:
         """Return all that is kept of what happened to the session, newest last."""
@@ -168,13 +163,6 @@ class Connection:
                 "The portal can no longer open what it kept of this session.",
                 advice="It can again as soon as the platform lists the session.",
             ) from error
-
-    def _secret_of(self, record: Record) -> str:
-        """Return the id to be taken out of texts; nothing where it can no longer be known."""
-        try:
-            return self.id_of(record)
-        except errors.PlatformError:
-            return ""
 
     def _list_freshness(self) -> float:
         return RESTLESS_FRESHNESS if self.listing.restless else settings.QUIET_FRESHNESS

@@ -21,6 +21,7 @@ from django.dispatch import receiver
 
 from sessions_app import reasons
 from sessions_app.client import values
+from sessions_app.connections.redaction import hidden
 from sessions_app.models import Person, Record, Step
 from sessions_app.models.journal import StepState, Verb
 
@@ -82,15 +83,19 @@ def platform_rows(kept: Iterable[Kept]) -> list[TimelineRow]:
     return [_platform_row(row) for row in kept]
 
 
-async def history(record: Record) -> list[TimelineRow]:
-    """Return the states and actions of a record as rows, as the database has them now."""
+async def history(record: Record, secret: str) -> list[TimelineRow]:
+    """Return the states and actions of a record as rows, as the database has them now, without the session's id."""
 
     @sync_to_async
     def read() -> list[TimelineRow]:
         fresh = Record.objects.filter(pk=record.pk).only("states", "opened", "gone").first()
         steps = Step.objects.filter(record=record.pk).select_related("operation__person").order_by("-pk")
         rows = [] if fresh is None else [*_state_rows(fresh), *_opening_rows(fresh)]
-        return rows + [_action_row(step) for step in steps[:MOST_ACTIONS]]
+        rows += [_action_row(step) for step in steps[:MOST_ACTIONS]]
+        return [
+            {**row, "message": hidden(row["message"], secret), "says": hidden(row["says"], secret)}
+            for row in rows
+        ]
 
     return await read()
 

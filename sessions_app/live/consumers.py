@@ -18,19 +18,19 @@ from asgiref.sync import async_to_sync
 from channels.exceptions import StopConsumer
 from channels.generic.websocket import AsyncWebsocketConsumer
 from channels.layers import get_channel_layer
+from django.conf import settings
 from django.contrib.sessions.models import Session as BrowserSession
 from django.db.models.signals import post_delete
 from django.dispatch import receiver
 
 from sessions_app import access
 from sessions_app.live import messages
-from sessions_app.live.events_feed import EventsFeed
-from sessions_app.live.feeds import Feed, FeedsFullError, registry
+from sessions_app.live.feeds import FeedsFullError, registry
+from sessions_app.live.following import begin
 from sessions_app.live.handshake import Receive, Scope, Send, person_of, with_own_thread
-from sessions_app.live.log_feed import LogFeed
 from sessions_app.live.messages import Ack, BadMessageError, Follow, Leave, Message, Ping, Topic
-from sessions_app.live.topics import EventsTopic, FollowedTopic, ListTopic, LogTopic
-from sessions_app.models import Person, Record
+from sessions_app.live.topics import FollowedTopic, ListTopic
+from sessions_app.models import Person
 
 logger = logging.getLogger(__name__)
 
@@ -47,7 +47,6 @@ class Limits:
     stuck: float = 90.0
     recheck: float = 60.0
     age: float = 12 * 3600.0
-    sockets_per_person: int = 20
     topics: int = 32
     # Messages from the browser: so many at once, and so many a second for long.
     burst: int = 120
@@ -128,7 +127,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if self.person is None:
             raise _Ended(messages.NOT_SIGNED_IN)
         mine = _of_this_loop().setdefault(self.person.pk, set())
-        if len(mine) >= self.limits.sockets_per_person:
+        if len(mine) >= settings.SOCKETS_PER_PERSON:
             raise _Ended(messages.TOO_MANY)
         mine.add(self)
         if self.channel_layer is not None:
@@ -203,7 +202,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         if follow.topic.what == "list":
             return ListTopic(registry().list_feed(self.person))
         record = await with_own_thread(access.record_for(self.person, follow.topic.slug))
-        return _begin(record, follow)
+        return begin(record, follow)
 
     def _leave(self, topic: Topic) -> None:
         followed = self.topics.pop(topic, None)
@@ -310,16 +309,6 @@ def _noticing(send: Send) -> Send:
             raise _Gone from error
 
     return noticing
-
-
-def _begin(record: Record, follow: Follow) -> FollowedTopic:
-    if follow.topic.what == "log":
-        feed: Feed = registry().feed(LogFeed, "log", record)
-        assert isinstance(feed, LogFeed)
-        return LogTopic(feed, follow)
-    feed = registry().feed(EventsFeed, "events", record)
-    assert isinstance(feed, EventsFeed)
-    return EventsTopic(feed, follow)
 
 
 def _of_this_loop() -> dict[int, set[LiveConsumer]]:

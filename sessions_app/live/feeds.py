@@ -8,25 +8,27 @@ slow one costs a cursor and slows nobody.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import time
-from collections.abc import AsyncIterable, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
-from django.conf import settings
-
 from sessions_app import connections
 from sessions_app.client import errors, values
-from sessions_app.connections import Reading, Row
-from sessions_app.connections.redaction import hidden
+from sessions_app.connections import Reading, Row, timeline
+from sessions_app.connections.redaction import hidden, secret_of
 from sessions_app.live import spool
+from sessions_app.live.handshake import with_own_thread
 from sessions_app.live.list_feed import ListFeed
 from sessions_app.live.rhythm import Rhythm
 from sessions_app.live.shared import Shared, Viewer
 from sessions_app.models import Person, Record
+from sessions_app.models.record import OVER
 
 logger = logging.getLogger(__name__)
 
@@ -36,7 +38,6 @@ TICK_WHILE_PENDING = 2.0
 # After an error of our own a feed is not given up, but it does not hurry either.
 OWN_ERROR_PAUSE = 30.0
 MOST_FEEDS = 1000
-OVER = frozenset({"completed", "failed", "gone"})
 
 
 class Source(Protocol):
@@ -51,7 +52,37 @@ class Source(Protocol):
     def id_of(self, record: Record) -> str: ...
 
 
+class KeptOnly:
+    """A source for what the platform is not asked any more: it has nothing to add."""
+
+    def __init__(self, person: Person) -> None:
+        self._person = person
+
+    @asynccontextmanager
+    async def stream_log(self, record: Record, max_bytes: int) -> AsyncIterator[AsyncIterable[bytes]]:
+        """Have no log."""
+        raise errors.NotFoundError
+        yield
+
+    async def events(self, record: Record) -> Reading[list[values.Event]]:
+        """Tell nothing beyond what is on the record."""
+        return Reading([], datetime.now(UTC))
+
+    async def history(self, record: Record) -> list[dict[str, Any]]:
+        """Return what the portal itself knows."""
+        return await with_own_thread(timeline.history(record, secret_of(self._person, record)))
+
+    async def rows(self) -> Reading[tuple[Row, ...]]:
+        """Leave the session as its record says."""
+        return Reading(None, None)
+
+    def id_of(self, record: Record) -> str:
+        """Need no id: it was taken out of what is kept."""
+        return ""
+
+
 Connect = Callable[[Person], Awaitable[Source]]
+Note = Callable[[Record, spool.Kept], Awaitable[None]]
 
 
 class FeedsFullError(Exception):
@@ -76,7 +107,7 @@ class Session:
     @property
     def over(self) -> bool:
         """Whether nothing more will happen in it."""
-        return self.state in OVER
+        return self.state == "gone" or self.state in OVER
 
 
 class Feed(Shared):
@@ -91,8 +122,13 @@ class Feed(Shared):
         self.session = Session(record.state if record.gone is None else "gone", record.reason)
         self.rhythm = Rhythm()
         self.polls = 0
+        self.on_frozen: Callable[[Record, spool.Kept], Awaitable[None]] = _nothing_to_note
+        # Of what is frozen the platform is not asked any more.
+        self.frozen = record.keeps(self.what)
         self._connect = connect
         self._person: Person | None = None
+        self._hurried = asyncio.Event()
+        self._awaited: list[asyncio.Future[None]] = []
         self._missing: set[Any] = set()
         self._secret = ""
         # Whether the list could not be read: the platform may be in trouble.
@@ -102,6 +138,19 @@ class Feed(Shared):
         """Wake this viewer from now on, and ask as its person."""
         self._person = viewer.person
         super().join(viewer)
+
+    def hurry(self) -> None:
+        """Take the next turn now."""
+        self._hurried.set()
+
+    async def next_turn(self) -> None:
+        """Ask the platform once more, and wait until that was done or the feed has ended."""
+        if self._task is None or self._task.done():
+            return
+        turn = asyncio.get_running_loop().create_future()
+        self._awaited.append(turn)
+        self.hurry()
+        await asyncio.wait({turn, self._task}, return_when=asyncio.FIRST_COMPLETED)
 
     async def poll(self, source: Source) -> float | None:
         """Ask once; return the pause before the next time, or None when there is nothing more to come."""
@@ -130,16 +179,24 @@ class Feed(Shared):
     async def _run(self) -> None:
         pause: float | None = 0.0
         while pause is not None:
-            await asyncio.sleep(pause)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._hurried.wait(), pause)
+            self._hurried.clear()
+            awaited, self._awaited = self._awaited, []
             pause = await self._turn()
+            for turn in awaited:
+                if not turn.done():
+                    turn.set_result(None)
 
     async def _turn(self) -> float | None:
         assert self._person is not None
         try:
-            source = await self._connect(self._person)
+            source: Source = KeptOnly(self._person) if self.frozen else await self._connect(self._person)
             self._secret = source.id_of(self.record)
             await self._look(source)
-            return await self.poll(source)
+            pause = await self.poll(source)
+            # What is kept does not change, so nothing is waited for.
+            return 0.0 if self.frozen and pause is not None else pause
         except errors.PlatformError as error:
             self.in_trouble(error)
             return self.rhythm.after_failure(getattr(error, "retry_after", None))
@@ -173,8 +230,9 @@ class Feed(Shared):
 class Registry:
     """The feeds of one event loop."""
 
-    def __init__(self, connect: Connect) -> None:
+    def __init__(self, connect: Connect, note: Note | None = None) -> None:
         self.connect = connect
+        self._note = note or _nothing_to_note
         self.feeds: dict[tuple[int, str], Feed] = {}
         self.lists: dict[int, ListFeed] = {}
 
@@ -182,11 +240,15 @@ class Registry:
         """Return the feed of that record and kind, made when there is none yet."""
         key = (record.pk, what)
         found = self.feeds.get(key)
+        if found is not None and found.state.kind == "ended" and not record.over:
+            # It was taken for gone, and is listed again.
+            found = None
         if found is None:
             if len(self.feeds) >= MOST_FEEDS:
                 raise FeedsFullError
             found = self.feeds[key] = kind(record, self.connect)
             found.on_stopped = lambda: self._forget(key, found)
+            found.on_frozen = self._note
         return found
 
     def list_feed(self, person: Person) -> ListFeed:
@@ -221,9 +283,19 @@ def registry() -> Registry:
     """Return the registry of the running event loop."""
     loop = asyncio.get_running_loop()
     if loop not in _registries:
-        _registries[loop] = Registry(connections.connection_for)
-        spool.prune(settings.DATA_DIR / "spool")
+        _registries[loop] = Registry(connections.connection_for, note_frozen)
     return _registries[loop]
+
+
+async def note_frozen(record: Record, kept: spool.Kept) -> None:
+    """Write on the record what became of its log."""
+    assert kept.frozen is not None
+    lines = sum(extent.last - extent.first + 1 for extent in kept.extents)
+    await with_own_thread(record.note_log(lines, kept.size, complete=bool(kept.frozen["complete"])))
+
+
+async def _nothing_to_note(record: Record, kept: spool.Kept) -> None:
+    pass
 
 
 def now() -> float:

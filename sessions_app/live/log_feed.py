@@ -4,25 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import base64
-import json
+import contextlib
+import time
+from collections.abc import Iterator
 from typing import Any
 
 from django.conf import settings
 
 from sessions_app.client import errors
+from sessions_app.live.bodies import BODY, fitting
 from sessions_app.live.comparing import RESTARTED, Comparison, News, Place, Verdict
 from sessions_app.live.feeds import Connect, Feed, Source, State, now
 from sessions_app.live.lines import Liner
 from sessions_app.live.rhythm import BYTES_PER_SECOND
-from sessions_app.live.spool import Cursor, Spool
+from sessions_app.live.spool import Cursor, Kept, Spool, kept
 from sessions_app.models import Record
 
 # A log is followed this far; what a session writes beyond it in one go is said to be missing.
 READ_LIMIT = 256 * 1024 * 1024
-# Viewers are woken at most this often while a long text comes in, and the spool's state is saved after so
-# many bytes.
+# While a long text comes in, its lines are written down and shown this often, in seconds, or after so many
+# characters.
 PUBLISH_EVERY = 0.1
-SAVE_EVERY = 4 * 1024 * 1024
+PUBLISH_SIZE = 1024 * 1024
 # A line that is not whole is shown when it has been waiting this long, in seconds.
 PROVISIONAL_AFTER = 2.0
 # A re-read that ends early is believed the second time: the first may just have been cut off.
@@ -38,23 +41,34 @@ class LogFeed(Feed):
 
     def __init__(self, record: Record, connect: Connect) -> None:
         super().__init__(record, connect)
-        self.spool = Spool(settings.DATA_DIR / "spool", record.slug)
-        self._place = _place_from(self.spool.progress)
+        folder = settings.DATA_DIR / "spool"
+        self.spool: Kept
+        if self.frozen:
+            self.spool = kept(folder, record.slug) or Kept(int(time.time()), [])
+        else:
+            self.spool = Spool(folder, record.slug)
+            self._place = _place_from(self.spool.progress)
         self._liner: Liner | None = None
+        # What was read and is not in the spool yet: shown to nobody, for a killed process forgets it.
+        self._fresh: list[str] = []
+        self._fresh_size = 0
+        self._begun = self._astray = False
         self._due = 0.0
         self._signs: tuple[str, bool] | None = None
         self._size = 0
         self._short = 0
+        self._whole = False
+        self._partial = ""
         self._pending_since: tuple[Cursor, float] | None = None
-        self._published = self._saved_at = 0.0
+        self._published = 0.0
         self._bodies: dict[tuple[Cursor, Cursor], tuple[int, str]] = {}
 
     @property
     def provisional(self) -> str | None:
         """The last line while it is not whole, once it has waited a moment."""
-        if self._liner is None or self._pending_since is None or not self._liner.partial:
+        if self._pending_since is None or not self._partial:
             return None
-        return self._liner.partial if now() - self._pending_since[1] >= PROVISIONAL_AFTER else None
+        return self._partial if now() - self._pending_since[1] >= PROVISIONAL_AFTER else None
 
     def body_after(self, cursor: Cursor) -> tuple[int, str]:
         """Return how many lines follow the cursor in one frame, and their JSON, for all who are there."""
@@ -62,14 +76,21 @@ class LogFeed(Feed):
         if key not in self._bodies:
             while len(self._bodies) >= MOST_BODIES:
                 del self._bodies[next(iter(self._bodies))]
-            lines = self.spool.read_after(cursor)
-            self._bodies[key] = (len(lines), json.dumps(lines, ensure_ascii=False, separators=(",", ":")))
+            self._bodies[key] = fitting(self.spool.read_after(cursor, BODY))
         return self._bodies[key]
+
+    def hurry(self) -> None:
+        """Read at the next turn whatever the rhythm says, and let that be now."""
+        self._due = 0.0
+        super().hurry()
 
     async def poll(self, source: Source) -> float | None:
         """Re-read when it is time or the session changed; say how things stand."""
-        if self._liner is None:
-            self._liner = Liner(source.id_of(self.record), self.spool.progress.get("liner"))
+        if self.frozen:
+            self.become(State("ended", self._kept_words()))
+            return None
+        if self._liner is None or self._astray:
+            self._go_back_to_what_is_kept(source.id_of(self.record))
         if self.session.state == "pending" and not self.spool.holds_text:
             self.become(State("waiting", "The session has not started yet."))
             return self.tick
@@ -78,8 +99,9 @@ class LogFeed(Feed):
         if signs != self._signs or now() >= self._due:
             await self._read_if_there(source)
             self._signs = signs
-            if self.session.over:
-                self._end()
+            # An answer that ends too early may just have been cut off, also the last one.
+            if self.session.over and not 0 < self._short < SHORT_READS:
+                await self._end()
                 return None
             self.become(State("live", self._remark()))
         return max(0.05, min(self._due - now(), self.tick))
@@ -92,6 +114,7 @@ class LogFeed(Feed):
         self.become(State("trouble", f"{self.told(error)}{kept}"))
 
     async def _read_if_there(self, source: Source) -> None:
+        self._whole = False
         try:
             await self._read(source)
         except errors.PlatformError:
@@ -104,12 +127,16 @@ class LogFeed(Feed):
         before = self.spool.last
         self._size = 0
         verdict = await self._compare(source, searching=False)
-        if verdict is Verdict.AGAIN or (verdict is Verdict.SHORT and self._believes_short()):
+        over = self.session.over
+        cut = verdict is Verdict.SHORT or (verdict is Verdict.EMPTY and over)
+        self._short = self._short + 1 if cut else 0
+        believed = verdict is Verdict.SHORT and self._short >= SHORT_READS and not over
+        if verdict is Verdict.AGAIN or believed:
             verdict = await self._compare(source, searching=True)
-        if verdict is not Verdict.SHORT:
             self._short = 0
+        self._whole = verdict in {Verdict.SAME, Verdict.NEWS}
         news = verdict is Verdict.NEWS or self.spool.last != before
-        self._due = now() + self.rhythm.after_read(news=news or verdict is Verdict.SHORT, size=self._size)
+        self._due = now() + self.rhythm.after_read(news=news or self._short > 0, size=self._size)
 
     async def _compare(self, source: Source, *, searching: bool) -> Verdict:
         comparison = Comparison(self._place, searching=searching)
@@ -135,40 +162,76 @@ class LogFeed(Feed):
         for news in stream:
             if news is RESTARTED:
                 self._append(self._liner.finish())
-                self.spool.begin_epoch()
+                self._write_down()
+                with self._or_astray():
+                    self._own_spool.begin_epoch()
+                self._begun = True
             else:
                 assert isinstance(news, bytes)
                 self._append(self._liner.feed(news))
 
     def _append(self, lines: list[str]) -> None:
-        if lines:
-            self.spool.append(lines)
-
-    def _believes_short(self) -> bool:
-        if self.session.over:
-            return False
-        self._short += 1
-        return self._short >= SHORT_READS
+        self._fresh += lines
+        self._fresh_size += sum(map(len, lines))
 
     def _publish_sometimes(self) -> None:
-        if now() - self._published >= PUBLISH_EVERY:
-            self._publish(saving=self._place.seen - self._saved_at >= SAVE_EVERY)
+        due = now() - self._published >= PUBLISH_EVERY
+        if due or self._begun or self._fresh_size >= PUBLISH_SIZE:
+            self._publish()
 
-    def _publish(self, *, saving: bool = True) -> None:
-        """Let the viewers see what there is, and make it last."""
+    def _publish(self, frozen: dict[str, Any] | None = None) -> None:
+        """Make what there is last, then let the viewers see it.
+
+        Nobody is shown a line that a killed process would forget: the next one might give its number to
+        another.
+        """
+        if self._astray:
+            return
         self._published = now()
-        self._watch_partial()
+        self._write_down()
         progress = self._progress()
-        if saving and progress != self.spool.progress:
-            self.spool.save(progress)
-            self._saved_at = self._place.seen
+        if self._begun or frozen is not None or progress != self._own_spool.progress:
+            with self._or_astray():
+                self._own_spool.save(progress, frozen)
+            self._begun = False
+        self._watch_partial()
         if self.state.kind == "waiting" and self.spool.holds_text:
             self.become(State("live"))
         self.wake_all()
 
+    def _write_down(self) -> None:
+        if self._fresh:
+            with self._or_astray():
+                self._own_spool.append(self._fresh, int(time.time()))
+            self._fresh, self._fresh_size = [], 0
+
+    @contextlib.contextmanager
+    def _or_astray(self) -> Iterator[None]:
+        """Where the disk refuses, what was read since the last save counts as not read."""
+        try:
+            yield
+        except OSError:
+            # Nobody may read what was appended and not saved.
+            self.spool, self._astray = Kept(self.spool.epoch, []), True
+            raise
+
+    def _go_back_to_what_is_kept(self, secret: str) -> None:
+        if self._astray:
+            self.spool = Spool(settings.DATA_DIR / "spool", self.record.slug)
+            self._place = _place_from(self.spool.progress)
+            self._fresh, self._fresh_size, self._begun, self._astray = [], 0, False, False
+            self._bodies.clear()
+        self._liner = Liner(secret, self._own_spool.progress.get("liner"))
+
+    @property
+    def _own_spool(self) -> Spool:
+        assert isinstance(self.spool, Spool)
+        return self.spool
+
     def _watch_partial(self) -> None:
         assert self._liner is not None
-        if not self._liner.partial:
+        self._partial = self._liner.partial
+        if not self._partial:
             self._pending_since = None
         elif self._pending_since is None or self._pending_since[0] != self.spool.last:
             self._pending_since = (self.spool.last, now())
@@ -184,12 +247,24 @@ class LogFeed(Feed):
             "liner": self._liner.kept(),
         }
 
-    def _end(self) -> None:
-        """The session is over and its text was read a last time: what is pending is its last line."""
+    async def _end(self) -> None:
+        """The session is over and its text was read a last time: what is pending is its last line.
+
+        From now on it is frozen: whoever comes later is shown what is kept.
+        """
         assert self._liner is not None
         self._append(self._liner.finish())
-        self._publish()
-        self.become(State("ended", self._last_words()))
+        self._write_down()
+        words = self._last_words()
+        complete = self._whole and not self.spool.lost and self._place.seen < READ_LIMIT
+        self._publish(frozen={"at": int(time.time()), "words": words, "complete": complete})
+        await self.on_frozen(self.record, self.spool)
+        self.become(State("ended", words))
+
+    def _kept_words(self) -> str:
+        if self.spool.frozen is not None:
+            return str(self.spool.frozen["words"])
+        return "The session has ended; its log is no longer kept."
 
     def _last_words(self) -> str:
         if self.session.state == "gone":

@@ -23,15 +23,18 @@ From the browser:
 
 From the portal:
 
-``{"t":"log","s":…,"n":…,"e":…,"from":k,"lines":[…],"partial":null}``
-    Lines k, k+1, … of epoch e, each one whole; ``partial`` is the text of the line behind them while it is
-    not whole yet (its number is ``from + len(lines)``), or null. Each such frame replaces the partial line
-    shown before.
-``{"t":"gap","s":…,"e":…,"from":a,"to":b}``
-    Lines a to b are not sent: they are no longer kept, or too many. What follows begins at b + 1.
-``{"t":"epoch","s":…,"e":…,"why":"start"|"restarted"|"reread"}``
+``{"t":"log","s":…,"n":…,"e":…,"from":k,"lines":[…],"at":[[i,seconds],…],"partial":null}``
+    Lines k, k+1, … of epoch e, each one whole; ``at`` are runs of their arrival: ``lines[i]`` and those behind
+    it, up to the next run, were first read at that UNIX second (the first i is 0). ``partial`` is the text
+    of the line behind them while it is not whole yet (its number is ``from + len(lines)``), or null. Each
+    such frame replaces the partial line shown before.
+``{"t":"gap","s":…,"e":…,"from":a,"to":b,"kept":true|false}``
+    Lines a to b are not sent: they are more than ``tail`` and can be had by HTTP (``kept``), or they are no
+    longer there. What follows begins at b + 1; it may be another gap, of the other kind.
+``{"t":"epoch","s":…,"e":…,"why":"start"|"restarted"|"reread","earlier":[{"e":…,"first":a,"last":b},…]}``
     What follows is another text, numbered from 1: the first one; one that the platform began anew; or one in
-    which the portal cannot find the place of the page again.
+    which the portal cannot find the place of the page again. ``earlier``, not with "restarted", names the
+    epochs before it of which lines a to b are still kept, oldest first.
 ``{"t":"events","s":…,"n":…,"rows":[{"id","source","type","reason","message","first","last","count","says"}, …]}``
     The timeline, newest last: all there is, times in ISO 8601 or null. ``source`` is platform, state or person;
     ``id`` stays the same when a row is told anew; ``says`` is a sentence in our words or an empty text.
@@ -51,6 +54,20 @@ Close codes: 1003 not JSON, 1008 not a message of these or too many of them, 100
 error of the portal, 4401 not signed in (any more), 4408 too slow or silent, 4409 the socket is old: open
 another, 4429 too many sockets of one person. No secret travels here: a session is its slug, and its id is
 taken out of logs and events.
+
+The same by HTTP (``over_http.py``), where sockets are blocked and for what a socket leaves out. Answers are JSON;
+401 says that nobody is signed in, 404 that there is no such session for this person, 422 what is wrong with the
+question and 429 that too much is asked at once, each but 404 with ``{"error":"<sentence>"}``.
+
+``GET /s/<slug>/log/since?e=…&after=…&tail=…&seen=…``, ``GET /s/<slug>/events/since?seen=…``
+    ``{"frames":[frame, …],"seen":"…"}``: the frames that a socket would get that follows from this place, at
+    most about 256 KiB of them; when there are none, the first ones that come within 10 s. ``e`` and ``after``
+    are left out the first time. ``seen`` is the token of the answer before: without it everything is said that
+    has no cursor, the state, the partial line, the events. "busy" comes as a ``denied`` frame.
+``GET /s/<slug>/log/lines?e=…&from=…&to=…``
+    ``{"e":e,"from":n,"lines":[…],"at":[[i,seconds],…],"first":a,"last":b}``: kept lines of epoch e, the newest
+    one if none is named, from line ``from`` (1) to ``to``, as far as about 64 KiB go but one at least. n is the
+    number of the first of them; a to b is what is kept of the epoch, null if nothing is.
 """
 
 from __future__ import annotations

@@ -1,9 +1,13 @@
 """Numbered lines of one log on disk, capped, with what is needed to go on after a restart.
 
 Lines are numbered from 1 within an *epoch*; a log that began anew is a new epoch. They lie in segments, files
-that are only appended to and dropped whole, oldest first. A small state file says how much of them counts and
-where in the platform's text they end; it is replaced in one step after the lines were written, so that a
-process killed in between repeats the same work with the same numbers.
+that are only appended to and dropped whole, oldest first. Before each line stands the second of its arrival, in
+hexadecimal and always as wide. A small state file says how much of the segments counts and where in the
+platform's text they end; it is replaced in one step after the lines were written, so that a process killed in
+between repeats the same work with the same numbers.
+
+``Kept`` is what is there to read, ``Spool`` writes as well. A spool has one writer, the feed; whoever else wants
+its lines takes a ``Kept`` from ``Spool.snapshot`` or, where no feed runs, from ``kept``, which changes nothing.
 """
 
 from __future__ import annotations
@@ -12,11 +16,13 @@ import json
 import os
 import time
 from bisect import bisect_left
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import IO, Any
 
+# Files of another format are not read: what they hold is read from the platform again.
+FORMAT = 2
 CAP = 64 * 1024 * 1024
 SEGMENTS = 8
 # Epochs that follow each other quickly make small segments; their number is bounded as well.
@@ -24,6 +30,9 @@ MOST_SEGMENTS = 64
 BLOCK = 64 * 1024
 # What most viewers ask for next is kept in memory, up to this many characters.
 RECENT = 256 * 1024
+# How many digits the second of a line's arrival takes; enough until the year 2106.
+STAMP = 8
+LATEST_SECOND = 16**STAMP - 1
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -32,6 +41,41 @@ class Cursor:
 
     epoch: int
     line: int
+
+
+@dataclass(frozen=True, slots=True)
+class Stretch:
+    """Consecutive lines and the UNIX second at which each was taken."""
+
+    lines: list[str]
+    seconds: list[int]
+
+    def __len__(self) -> int:
+        return len(self.lines)
+
+    def first(self, count: int) -> Stretch:
+        """Return its first lines."""
+        return self if count >= len(self) else Stretch(self.lines[:count], self.seconds[:count])
+
+    def runs(self) -> list[list[int]]:
+        """Return the seconds as runs ``[index, second]``: the line of that index and those behind it."""
+        return [
+            [index, second]
+            for index, second in enumerate(self.seconds)
+            if index == 0 or second != self.seconds[index - 1]
+        ]
+
+
+NO_LINES = Stretch([], [])
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """The lines ``first`` to ``last`` of an epoch that are kept; none where last is less than first."""
+
+    epoch: int
+    first: int
+    last: int
 
 
 @dataclass(slots=True)
@@ -62,28 +106,40 @@ class Segment:
 
     def recover(self) -> bool:
         """Bring the file back to what the state says; false if it holds less than that."""
+        if not self.scan():
+            return False
         try:
-            with self.path.open("r+b") as file:
-                if file.seek(0, os.SEEK_END) < self.size:
-                    return False
-                file.truncate(self.size)
-                file.seek(0)
-                size, self.size, self.newlines = self.size, 0, [0]
-                while block := file.read(BLOCK):
+            if self.path.stat().st_size > self.size:
+                os.truncate(self.path, self.size)
+        except OSError:
+            return False
+        return True
+
+    def scan(self) -> bool:
+        """Learn where the lines of the file are, as far as the state says; false if it holds less than that."""
+        size, self.size, self.newlines = self.size, 0, [0]
+        try:
+            with self.path.open("rb") as file:
+                while block := file.read(min(BLOCK, size - self.size)):
                     self._count_blocks(block)
                     self.size += len(block)
         except OSError:
             return False
-        return self.size == size
+        return self.size == size and self.newlines[-1] == self.count
 
-    def read(self, line: int, budget: int) -> list[str]:
+    def copy(self) -> Segment:
+        """Return the segment as it is now, for a reader beside the one who writes."""
+        return replace(self, newlines=self.newlines.copy())
+
+    def read(self, line: int, budget: int) -> Stretch:
         """Return lines from number ``line`` on, at least one, at most about ``budget`` bytes."""
         skip = line - self.first
         block = max(0, bisect_left(self.newlines, skip) - 1) if skip else 0
         with self.path.open("rb") as file:
             file.seek(block * BLOCK)
             data = _behind_newlines(file, skip - self.newlines[block], budget, self.size - block * BLOCK)
-        return data.decode().split("\n")[:-1]
+        stored = data.decode().split("\n")[:-1]
+        return Stretch([each[STAMP:] for each in stored], [int(each[:STAMP], 16) for each in stored])
 
     def _count_blocks(self, data: bytes) -> None:
         """Keep count of the newlines before each block, for data about to stand at the end."""
@@ -117,35 +173,44 @@ def _behind_newlines(file: IO[bytes], skip: int, budget: int, available: int) ->
     return found
 
 
-class Spool:
-    """The kept lines of one session's log."""
+class Kept:
+    """What is kept of one session's log, to read."""
 
-    def __init__(self, folder: Path, slug: str, *, cap: int = CAP) -> None:
-        if not slug.isalnum():
-            raise ValueError("A slug is letters and digits.")
-        self._folder, self._slug, self._cap = folder, slug, cap
-        self._segments: list[Segment] = []
-        self._serial = 0
-        self._recent: list[str] = []
-        self._recent_size = 0
-        self.epoch = 0
-        self.progress: dict[str, Any] = {}
-        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        self._load()
+    def __init__(self, epoch: int, segments: list[Segment]) -> None:
+        self.epoch = epoch
+        self._segments = segments
+        # What the last reader said of a text that will not grow any more.
+        self.frozen: dict[str, Any] | None = None
+        # Whether lines had to be dropped for want of room.
+        self.lost = False
 
     @property
     def last(self) -> Cursor:
         """The last line there is."""
-        return Cursor(self.epoch, self._segments[-1].last)
+        newest = self._segments[-1] if self._segments else None
+        return Cursor(self.epoch, newest.last if newest and newest.epoch == self.epoch else 0)
 
     @property
     def holds_text(self) -> bool:
         """Whether any line was ever kept."""
         return any(segment.last for segment in self._segments)
 
+    @property
+    def size(self) -> int:
+        """How many bytes the lines take, without what was added to them."""
+        return sum(segment.size - STAMP * segment.count for segment in self._segments)
+
+    @property
+    def extents(self) -> list[Extent]:
+        """The epochs of which lines are kept, oldest first."""
+        epochs = dict.fromkeys(segment.epoch for segment in self._segments)
+        found = [Extent(epoch, self.first_of(epoch) or 1, self.last_of(epoch)) for epoch in epochs]
+        return [extent for extent in found if extent.first <= extent.last]
+
     def first_of(self, epoch: int) -> int | None:
         """Return the number of the first line still kept of an epoch; None if the epoch is not known."""
-        return next((segment.first for segment in self._segments if segment.epoch == epoch), None)
+        found = next((segment.first for segment in self._segments if segment.epoch == epoch), None)
+        return 1 if found is None and epoch == self.epoch else found
 
     def last_of(self, epoch: int) -> int:
         """Return the number of an epoch's last line."""
@@ -155,58 +220,139 @@ class Spool:
         """Return the next epoch that is kept."""
         return next((segment.epoch for segment in self._segments if segment.epoch > epoch), None)
 
-    def append(self, lines: list[str]) -> None:
-        """Add lines to the present epoch, dropping the oldest ones beyond the cap."""
+    def read_after(self, cursor: Cursor, budget: int = BLOCK) -> Stretch:
+        """Return lines of the cursor's epoch behind it, about ``budget`` bytes; none where none are kept."""
+        line = cursor.line + 1
+        for segment in self._segments:
+            if segment.epoch == cursor.epoch and segment.first <= line <= segment.last:
+                return segment.read(line, budget)
+        return NO_LINES
+
+    def snapshot(self) -> Kept:
+        """Return what is kept now, to be read on another thread; a file may be dropped under it, though."""
+        found = Kept(self.epoch, [segment.copy() for segment in self._segments])
+        found.frozen, found.lost = self.frozen, self.lost
+        return found
+
+
+def kept(folder: Path, slug: str) -> Kept | None:
+    """Return what is kept of a session's log without changing anything; None where nothing is.
+
+    Reads every segment once, up to the cap, so not for the event loop.
+    """
+    if not slug.isalnum():
+        raise ValueError("A slug is letters and digits.")
+    state = _state_in(folder, slug)
+    if state is None or not all(segment.scan() for segment in state.segments):
+        return None
+    found = Kept(state.epoch, state.segments)
+    state.tell(found)
+    return found
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    """What a state file says."""
+
+    epoch: int
+    serial: int
+    segments: list[Segment]
+    progress: dict[str, Any]
+    frozen: dict[str, Any] | None
+    lost: bool
+
+    def tell(self, kept: Kept) -> None:
+        """Hand over what concerns readers."""
+        kept.frozen, kept.lost = self.frozen, self.lost
+
+
+def _state_in(folder: Path, slug: str) -> _State | None:
+    """Return what the state file says; None if there is none of this format."""
+    try:
+        said = json.loads((folder / f"{slug}.json").read_text())
+        if said.get("format") != FORMAT:
+            return None
+        segments = [Segment(folder / name, *rest) for name, *rest in said["segments"]]
+        if not segments:
+            return None
+        return _State(said["epoch"], said["serial"], segments, said["progress"], said["frozen"], said["lost"])
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
+        return None
+
+
+class Spool(Kept):
+    """The kept lines of one session's log, and the way to add to them."""
+
+    def __init__(self, folder: Path, slug: str, *, cap: int | None = None) -> None:
+        if not slug.isalnum():
+            raise ValueError("A slug is letters and digits.")
+        super().__init__(0, [])
+        self._folder, self._slug, self._cap = folder, slug, cap or CAP
+        self._serial = 0
+        self._dropped: list[Path] = []
+        self._recent: list[str] = []
+        self._recent_seconds: list[int] = []
+        self._recent_size = 0
+        self.progress: dict[str, Any] = {}
+        folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        self._load()
+
+    def append(self, lines: list[str], second: int) -> None:
+        """Add lines that arrived at this UNIX second to the present epoch, dropping the oldest beyond the cap."""
+        second = min(max(second, 0), LATEST_SECOND)
+        stamp = f"{second:0{STAMP}x}"
         for part in _parts(lines, self._cap // SEGMENTS):
-            self._room_for_more().append("".join(f"{line}\n" for line in part).encode(), len(part))
-        self._remember(lines)
+            stored = "".join(f"{stamp}{line}\n" for line in part).encode()
+            self._room_for_more().append(stored, len(part))
+        self._remember(lines, second)
         self._drop_oldest()
 
     def begin_epoch(self) -> None:
         """Go on with another text, numbered from 1."""
         self.epoch += 1
-        self._recent, self._recent_size = [], 0
+        self._recent, self._recent_seconds, self._recent_size = [], [], 0
         self._new_segment(first=1)
         self._drop_oldest()
 
-    def read_after(self, cursor: Cursor, budget: int = BLOCK) -> list[str]:
+    def read_after(self, cursor: Cursor, budget: int = BLOCK) -> Stretch:
         """Return lines of the cursor's epoch behind it, about ``budget`` bytes; none where none are kept."""
-        line = cursor.line + 1
-        if cursor.epoch == self.epoch and line > self.last.line - len(self._recent):
-            return _up_to(self._recent[line - self.last.line - 1 :] if line <= self.last.line else [], budget)
-        for segment in self._segments:
-            if segment.epoch == cursor.epoch and segment.first <= line <= segment.last:
-                return segment.read(line, budget)
-        return []
+        behind = self.last.line - cursor.line
+        if cursor.epoch == self.epoch and behind <= len(self._recent):
+            return _up_to(self._recent, self._recent_seconds, behind, budget)
+        return super().read_after(cursor, budget)
 
-    def save(self, progress: dict[str, Any]) -> None:
-        """Make what was appended count, together with ``progress``, in one step."""
-        self.progress = progress
+    def save(self, progress: dict[str, Any], frozen: dict[str, Any] | None = None) -> None:
+        """Make what was appended count, together with ``progress``, in one step.
+
+        With ``frozen`` the text is whole: what is said in it is kept for who reads the text later.
+        """
         state = {
+            "format": FORMAT,
             "epoch": self.epoch,
             "serial": self._serial,
             "segments": [[s.path.name, s.epoch, s.first, s.count, s.size] for s in self._segments],
             "progress": progress,
+            "frozen": frozen,
+            "lost": self.lost,
         }
         fresh = self._state_path.with_suffix(".new")
         with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "w") as file:
             json.dump(state, file)
         fresh.replace(self._state_path)
+        self.progress, self.frozen = progress, frozen
+        self._unlink_dropped()
 
     @property
     def _state_path(self) -> Path:
         return self._folder / f"{self._slug}.json"
 
     def _load(self) -> None:
-        try:
-            state = json.loads(self._state_path.read_text())
-            segments = [Segment(self._folder / name, *rest) for name, *rest in state["segments"]]
-            whole = bool(segments) and all(segment.recover() for segment in segments)
-            if whole:
-                self.epoch, self._serial = state["epoch"], state["serial"]
-                self._segments, self.progress = segments, state["progress"]
-        except (OSError, ValueError, KeyError, TypeError):
-            whole = False
+        state = _state_in(self._folder, self._slug)
+        whole = state is not None and all(segment.recover() for segment in state.segments)
+        if state is not None and whole:
+            self.epoch, self._serial, self._segments = state.epoch, state.serial, state.segments
+            self.progress = state.progress
+            state.tell(self)
         self._remove_strays()
         if not whole:
             # No cursor of an earlier life may seem to fit.
@@ -235,16 +381,26 @@ class Spool:
         while len(self._segments) > 1 and (
             sum(segment.size for segment in self._segments) > self._cap or len(self._segments) > MOST_SEGMENTS
         ):
-            self._segments.pop(0).path.unlink(missing_ok=True)
+            # The state file still counts it; until the next one, a process that takes over needs it.
+            oldest = self._segments.pop(0)
+            self._dropped.append(oldest.path)
+            self.lost = self.lost or oldest.count > 0
 
-    def _remember(self, lines: list[str]) -> None:
+    def _unlink_dropped(self) -> None:
+        for path in self._dropped:
+            path.unlink(missing_ok=True)
+        self._dropped.clear()
+
+    def _remember(self, lines: list[str], second: int) -> None:
         self._recent += lines
+        self._recent_seconds += [second] * len(lines)
         self._recent_size += sum(len(line) + 1 for line in lines)
         drop = 0
         while self._recent_size > RECENT and drop < len(self._recent) - 1:
             self._recent_size -= len(self._recent[drop]) + 1
             drop += 1
         del self._recent[:drop]
+        del self._recent_seconds[:drop]
 
 
 def _parts(lines: list[str], size: int) -> Iterator[list[str]]:
@@ -261,28 +417,48 @@ def _parts(lines: list[str], size: int) -> Iterator[list[str]]:
         yield part
 
 
-def _up_to(lines: list[str], budget: int) -> list[str]:
-    size = 0
-    for index, line in enumerate(lines):
-        size += len(line) + 1
-        if size > budget:
-            return lines[: max(1, index)]
-    return lines
+def _up_to(lines: list[str], seconds: list[int], count: int, budget: int) -> Stretch:
+    """Return the first of the last ``count`` lines: about ``budget`` characters, but one line at least."""
+    start = end = len(lines) - max(count, 0)
+    while end < len(lines):
+        budget -= STAMP + len(lines[end]) + 1
+        if budget < 0 and end > start:
+            break
+        end += 1
+    return Stretch(lines[start:end], seconds[start:end])
 
 
-def prune(folder: Path, *, oldest: float = 30 * 86400.0, most: int = 1024 * 1024 * 1024) -> None:
-    """Remove spools that were not written for ``oldest`` seconds, and the oldest beyond ``most`` bytes."""
+def prune(
+    folder: Path,
+    *,
+    oldest: float = 30 * 86400.0,
+    most: int = 1024 * 1024 * 1024,
+    busy: Collection[str] = (),
+) -> list[str]:
+    """Remove spools that were not written for ``oldest`` seconds, and the oldest beyond ``most`` bytes.
+
+    Those of the slugs in ``busy`` are being written and stay. Returns the slugs of the others.
+    """
     groups: dict[str, list[Path]] = {}
     for path in folder.glob("*.*"):
         groups.setdefault(path.name.partition(".")[0], []).append(path)
-    aged = sorted(((_newest(paths), paths) for paths in groups.values()), reverse=True)
-    total = 0
-    for changed, paths in aged:
-        total += sum(path.stat().st_size for path in paths if path.exists())
-        if total > most or time.time() - changed > oldest:
-            for path in paths:
+    aged = sorted(((_newest(paths), slug) for slug, paths in groups.items()), reverse=True)
+    total, removed = 0, []
+    for changed, slug in aged:
+        total += sum(_size_of(path) for path in groups[slug])
+        if slug not in busy and (total > most or time.time() - changed > oldest):
+            removed.append(slug)
+            for path in groups[slug]:
                 path.unlink(missing_ok=True)
+    return removed
 
 
 def _newest(paths: list[Path]) -> float:
     return max((path.stat().st_mtime for path in paths if path.exists()), default=0.0)
+
+
+def _size_of(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0

@@ -98,6 +98,10 @@ class LogTopic(FollowedTopic):
         self._partial: str | None = None
         self._unsent: tuple[Cursor, str | None] | None = None
 
+    def shows_some_partial(self) -> None:
+        """Take it that the page shows a line that is not whole, nobody knows which."""
+        self._partial = "\n"  # No line holds one, so whatever there is now will be said.
+
     def next_state(self) -> str | None:
         """Say how the feed is; that it ended only behind its last line."""
         last = self.feed.spool.last
@@ -116,7 +120,7 @@ class LogTopic(FollowedTopic):
             return None
         self._unsent = (behind, partial)
         head = f'{{"t":"log","s":"{self.slug}","e":{cursor.epoch},"from":{cursor.line + 1}'
-        return self.counted(head, f'"lines":{body},"partial":{json.dumps(partial, ensure_ascii=False)}')
+        return self.counted(head, f'{body},"partial":{json.dumps(partial, ensure_ascii=False)}')
 
     def was_sent(self) -> None:
         """Go on behind what was sent."""
@@ -135,16 +139,26 @@ class LogTopic(FollowedTopic):
         last = spool.last_of(cursor.epoch)
         if following is not None and cursor.line >= last:
             return self._turn_to(following, "restarted")
-        begin = max(first, last - self._tail + 1)
-        return self._gap(begin) if cursor.line + 1 < begin else None
+        if cursor.line + 1 < first:
+            return self._gap(first, kept=False)
+        begin = last - self._tail + 1
+        return self._gap(begin, kept=True) if cursor.line + 1 < begin else None
 
     def _turn_to(self, epoch: int, why: str) -> str:
         self._cursor, self._partial = Cursor(epoch, 0), None
-        return frame("epoch", s=self.slug, e=epoch, why=why)
+        if why == "restarted":
+            return frame("epoch", s=self.slug, e=epoch, why=why)
+        # Of a text that is new to the page, the page cannot know what was before it.
+        earlier = [
+            {"e": extent.epoch, "first": extent.first, "last": extent.last}
+            for extent in self.feed.spool.extents
+            if extent.epoch < epoch
+        ]
+        return frame("epoch", s=self.slug, e=epoch, why=why, earlier=earlier)
 
-    def _gap(self, begin: int) -> str:
+    def _gap(self, begin: int, *, kept: bool) -> str:
         assert self._cursor is not None
-        missing = {"from": self._cursor.line + 1, "to": begin - 1}
+        missing = {"from": self._cursor.line + 1, "to": begin - 1, "kept": kept}
         self._cursor = Cursor(self._cursor.epoch, begin - 1)
         return frame("gap", s=self.slug, e=self._cursor.epoch, **missing)
 

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from datetime import UTC, datetime
+from typing import Any, ClassVar
 
 from django.db import models
 
 from sessions_app.models.person import Person
 from sessions_app.models.slugs import new_slug
 from sessions_app.signin import vault
+
+# The states in which nothing more will happen.
+OVER = frozenset({"completed", "failed"})
 
 
 class RecordManager(models.Manager["Record"]):
@@ -55,6 +59,16 @@ class Record(models.Model):
     # When the platform stopped listing it.
     gone = models.DateTimeField(null=True)
 
+    # When the log was read for the last time, and what of it is kept since; and when that was let go.
+    log_kept_at = models.DateTimeField(null=True)
+    log_lines = models.PositiveIntegerField(null=True)
+    log_bytes = models.PositiveBigIntegerField(null=True)
+    # Whether it is the whole log, as far as the portal can tell.
+    log_complete = models.BooleanField(default=False)
+    log_dropped_at = models.DateTimeField(null=True)
+    # When the events were asked for the last time.
+    events_kept_at = models.DateTimeField(null=True)
+
     objects: ClassVar[RecordManager] = RecordManager()
 
     class Meta:
@@ -68,10 +82,42 @@ class Record(models.Model):
                 condition=models.Q(waited__isnull=False),
                 name="record_waits",
             ),
+            models.Index(
+                fields=["owner", "seen"],
+                name="record_log_to_keep",
+                condition=models.Q(log_kept_at=None),
+            ),
         ]
 
     def __str__(self) -> str:
         return f"{self.name} ({self.slug})"
+
+    @property
+    def over(self) -> bool:
+        """Whether nothing more will happen in the session."""
+        return self.gone is not None or self.state in OVER
+
+    def keeps(self, what: str) -> bool:
+        """Whether the session's log or events, whichever ``what`` names, are final: nobody asks for them again."""
+        kept = self.log_kept_at if what == "log" else self.events_kept_at
+        return self.over and kept is not None
+
+    async def note_log(self, lines: int, size: int, *, complete: bool) -> None:
+        """Write down that the log was read for the last time: how many lines and bytes of it are kept."""
+        noted = {
+            "log_kept_at": datetime.now(UTC),
+            "log_lines": lines,
+            "log_bytes": size,
+            "log_complete": complete,
+            "log_dropped_at": None,
+        }
+        await self.anote(noted)
+
+    async def anote(self, noted: dict[str, Any]) -> None:
+        """Write these fields, here and in the database; a record that was deleted meanwhile stays so."""
+        for field, value in noted.items():
+            setattr(self, field, value)
+        await Record.objects.filter(pk=self.pk).aupdate(**noted)
 
     def seal_anew_if_lost(self, person: Person, session_id: str) -> None:
         """Seal the id again where the key it was sealed with is gone, and save it."""

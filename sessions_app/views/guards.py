@@ -2,62 +2,14 @@
 
 from __future__ import annotations
 
-import functools
-from collections.abc import Awaitable, Callable, Coroutine
-from typing import Any, Concatenate, ParamSpec, cast
-from urllib.parse import quote
+from typing import Any
 
-from django.conf import settings
-from django.http import HttpRequest, HttpResponse
-from django.http.response import HttpResponseBase
-from django.shortcuts import redirect, render
-from django.urls import reverse
-from django_htmx.http import HttpResponseClientRedirect
-from django_htmx.middleware import HtmxDetails
+from django.http import HttpResponse
+from django.shortcuts import render
 
-from sessions_app.client import errors
-from sessions_app.connections import Connection, connection_for
-from sessions_app.models import Person
+from sessions_app.guarding import ConnectedView, PortalRequest, View, connected, to_signin
 
-P = ParamSpec("P")
-
-
-class PortalRequest(HttpRequest):
-    """A request as our middleware hands it on."""
-
-    person: Person
-    htmx: HtmxDetails
-
-
-View = Callable[Concatenate[PortalRequest, P], Coroutine[Any, Any, HttpResponseBase]]
-ConnectedView = Callable[Concatenate[PortalRequest, Connection, P], Awaitable[HttpResponseBase]]
-
-
-def connected(view: ConnectedView[P]) -> View[P]:
-    """Hand the person's connection to a view; whoever has none is sent to sign in and back."""
-
-    @functools.wraps(view)
-    async def guarded(request: PortalRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        if request.person is None:
-            return to_signin(request)
-        try:
-            connection = await connection_for(request.person)
-        except errors.NotSignedInError:
-            return to_signin(request)
-        return await view(request, connection, *args, **kwargs)
-
-    return cast("View[P]", guarded)
-
-
-def to_signin(request: PortalRequest) -> HttpResponse:
-    """Send the browser to the sign-in page, with the way back."""
-    back = request.get_full_path() if request.method == "GET" and not request.htmx else ""
-    if request.htmx and request.htmx.current_url_abs_path:
-        back = request.htmx.current_url_abs_path
-    where = reverse(settings.LOGIN_URL) + (f"?next={quote(back)}" if back not in {"", "/"} else "")
-    if request.htmx:
-        return HttpResponseClientRedirect(where)
-    return redirect(where)
+__all__ = ["ConnectedView", "PortalRequest", "View", "connected", "page", "to_signin"]
 
 
 def page(request: PortalRequest, name: str, context: dict[str, Any], *, status: int = 200) -> HttpResponse:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
 
 from sessions_app.live import events_feed, feeds, list_feed, log_feed, rhythm, shared
+from sessions_app.models import Person, Record
 from tests.live.fakes import FakeSource
 
 
@@ -48,3 +50,25 @@ async def registry(source: FakeSource) -> AsyncIterator[feeds.Registry]:
     made = feeds.Registry(source.connect)
     yield made
     await made.close()
+
+
+@pytest.fixture
+async def platform_source(source: FakeSource) -> AsyncIterator[FakeSource]:
+    """Put the fake behind this loop's feeds."""
+    loop = asyncio.get_running_loop()
+    feeds._registries[loop] = feeds.Registry(source.connect)
+    yield source
+    await feeds._registries[loop].close()
+
+
+@pytest.fixture
+async def alice(transactional_db: None) -> Person:
+    return await Person.objects.aenter("http://platform", "alice")
+
+
+@pytest.fixture
+async def alices(alice: Person, platform_source: FakeSource) -> Record:
+    record = Record.objects.draft(alice, "k3xv9q2a")
+    record.state, record.slug = "running", platform_source.slug
+    await record.asave()
+    return record

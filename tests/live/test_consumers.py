@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
 from collections.abc import AsyncIterator
 from typing import Any
 
@@ -14,7 +15,7 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 
 from sessions_app.client import errors
-from sessions_app.live import consumers, feeds
+from sessions_app.live import consumers, feeds, following, spool
 from sessions_app.live.consumers import Limits, LiveConsumer
 from sessions_app.live.handshake import PersonOfSession
 from sessions_app.live.origins import OwnOriginsOnly
@@ -83,28 +84,6 @@ def portal(settings: Any) -> None:
     settings.PORTAL_ORIGINS = [ORIGIN.decode()]
 
 
-@pytest.fixture
-async def platform_source(source: FakeSource) -> AsyncIterator[FakeSource]:
-    """Put the fake behind this loop's feeds."""
-    loop = asyncio.get_running_loop()
-    feeds._registries[loop] = feeds.Registry(source.connect)
-    yield source
-    await feeds._registries[loop].close()
-
-
-@pytest.fixture
-async def alice() -> Person:
-    return await Person.objects.aenter("http://platform", "alice")
-
-
-@pytest.fixture
-async def alices(alice: Person, platform_source: FakeSource) -> Record:
-    record = Record.objects.draft(alice, "k3xv9q2a")
-    record.state, record.slug = "running", platform_source.slug
-    await record.asave()
-    return record
-
-
 async def key_of(person: Person) -> str:
     """Sign a person in, return the session key."""
     store = SessionStore()
@@ -146,6 +125,8 @@ async def test_the_log_comes_through_as_it_grows(
     assert (await tab.hear("epoch"))["why"] == "start"
     first = await tab.hear("log")
     assert (first["from"], first["lines"]) == (1, ["one"])
+    [[index, second]] = first["at"]
+    assert (index, abs(second - time.time()) < 60) == (0, True)
     platform_source.text += b"two\nthr"
     assert await tab.hear("log", **{"from": 2, "lines": ["two"], "partial": None})
     assert await tab.hear("log", **{"from": 3, "lines": [], "partial": "thr"})
@@ -254,13 +235,47 @@ async def test_of_a_long_log_a_new_viewer_gets_the_end_behind_a_gap(
     tab: Tab, alices: Record, platform_source: FakeSource
 ) -> None:
     platform_source.text = b"".join(b"line %d\n" % n for n in range(1, 501))
-    feed = consumers._begin(alices, consumers.Follow(consumers.Topic(alices.slug, "log"))).feed
+    feed = following.begin(alices, consumers.Follow(consumers.Topic(alices.slug, "log"))).feed
     feed.join(consumers_viewer := _Viewer(tab))
     await until(lambda: feed.spool.last.line == 500)  # type: ignore[attr-defined]
     await tab.follow_log(alices, tail=10)
-    assert await tab.hear("gap", **{"from": 1, "to": 490})
+    assert await tab.hear("gap", **{"from": 1, "to": 490, "kept": True})
     assert (await tab.hear("log"))["lines"][0] == "line 491"
     feed.leave(consumers_viewer)
+
+
+async def test_what_is_dropped_and_what_is_only_left_out_are_two_gaps(
+    tab: Tab, alices: Record, platform_source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(spool, "CAP", 8000)
+    platform_source.text, platform_source.piece = b"".join(b"line %d\n" % n for n in range(1, 5001)), 500
+    feed = following.begin(alices, consumers.Follow(consumers.Topic(alices.slug, "log"))).feed
+    feed.join(viewer := _Viewer(tab))
+    await until(lambda: feed.spool.last.line == 5000)  # type: ignore[attr-defined]
+    first = feed.spool.first_of(feed.spool.epoch)  # type: ignore[attr-defined]
+    assert first > 1
+    await tab.follow_log(alices, tail=10)
+    dropped, left_out = await tab.hear("gap"), await tab.hear("gap")
+    assert (dropped["from"], dropped["to"], dropped["kept"]) == (1, first - 1, False)
+    assert (left_out["from"], left_out["to"], left_out["kept"]) == (first, 4990, True)
+    feed.leave(viewer)
+
+
+async def test_who_comes_after_a_restart_learns_what_was_before(
+    tab: Tab, alice: Person, alices: Record, platform_source: FakeSource
+) -> None:
+    platform_source.text = b"one\ntwo\n"
+    await tab.follow_log(alices)
+    started = await tab.hear("epoch")
+    assert started["earlier"] == []
+    await tab.hear("log")
+    platform_source.text = b"another\n"
+    restarted = await tab.hear("epoch", why="restarted")
+    assert "earlier" not in restarted
+    for position in ({}, {"epoch": 7, "after": 500}):
+        await tab.follow_log(alices, **position)
+        said = await tab.hear("epoch", e=restarted["e"])
+        assert said["earlier"] == [{"e": started["e"], "first": 1, "last": 2}]
 
 
 class _Viewer:
@@ -382,9 +397,9 @@ async def test_a_topic_that_is_no_longer_theirs_is_denied(
 
 
 async def test_one_person_cannot_open_sockets_without_end(
-    alice: Person, alices: Record, monkeypatch: pytest.MonkeyPatch
+    alice: Person, alices: Record, settings: Any
 ) -> None:
-    limit(monkeypatch, sockets_per_person=2)
+    settings.SOCKETS_PER_PERSON = 2
     tabs = [Tab(await key_of(alice)) for _ in range(3)]
     for tab in tabs:
         await tab.open()

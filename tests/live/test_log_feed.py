@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import tempfile
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -12,9 +14,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sessions_app.client import errors
+from sessions_app.live import spool as spools
 from sessions_app.live.feeds import Registry, Session
 from sessions_app.live.log_feed import LogFeed
-from sessions_app.live.spool import Cursor
+from sessions_app.live.spool import Cursor, Kept, Segment, Spool
+from sessions_app.models import Person, Record
 from tests.live.fakes import SECRET, FakeSource, Looker, record, until
 from tests.live.test_lines import lines_of
 
@@ -38,7 +42,7 @@ def text_of(feed: LogFeed, epoch: int | None = None) -> list[str]:
     epoch = epoch or feed.spool.epoch
     lines: list[str] = []
     while part := feed.spool.read_after(Cursor(epoch, len(lines))):
-        lines += part
+        lines += part.lines
     return lines
 
 
@@ -229,6 +233,179 @@ async def test_a_new_process_goes_on_with_the_same_numbers(registry: Registry, s
     again.stop()
     assert again.spool.epoch == feed.spool.epoch
     assert text_of(again) == ["one", "two", "half", "four"]
+
+
+async def test_nobody_is_shown_a_line_that_a_killed_process_would_forget(
+    registry: Registry, source: FakeSource, data_folder: Path
+) -> None:
+    """Whoever takes over may find another text: a number that was seen must not be given twice."""
+    source.piece, source.text = 1000, b"".join(b"line %d\n" % n for n in range(20_000))
+    feed, _ = started(registry)
+    compared = 0
+    while feed.spool.last.line < 20_000 or not compared:
+        await asyncio.sleep(0)
+        seen = feed.spool.last
+        left = spools.kept(data_folder / "spool", "slug1")
+        if seen.line:
+            assert left is not None
+            assert left.last == seen
+            compared += 1
+
+
+async def test_a_process_killed_before_it_saved_gives_the_same_numbers_again(
+    registry: Registry, source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source.text = b"one\ntwo\n"
+    feed, _ = started(registry)
+    await until(lambda: feed.spool.last.line == 2)
+    monkeypatch.setattr(Spool, "save", lambda *_: None)
+    source.text += b"three\nfo"
+    await until(lambda: feed.spool.last.line == 3)
+    monkeypatch.undo()
+    feed._task.cancel()  # type: ignore[union-attr]
+    monkeypatch.setattr(feed, "_publish", lambda: None)
+    await feed.stopped()
+    again = LogFeed(record(), source.connect)
+    assert again.spool.last.line == 2
+    source.text += b"ur\n"
+    await read_now(again, source)
+    assert text_of(again) == ["one", "two", "three", "four"]
+
+
+async def test_a_disk_that_refuses_once_costs_no_line(
+    registry: Registry, source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sessions_app.live.feeds.OWN_ERROR_PAUSE", 0.01)
+    whole = Segment.append
+    refusals: list[int] = []
+
+    def refusing(segment: Segment, data: bytes, count: int) -> None:
+        if count > 1 and len(refusals) < 3:
+            refusals.append(count)
+            whole(segment, data[:10], 0)
+            raise OSError(28, "No space left on device")
+        whole(segment, data, count)
+
+    source.text = b"one\n"
+    feed, _ = started(registry)
+    await until(lambda: feed.spool.last.line == 1)
+    monkeypatch.setattr(Segment, "append", refusing)
+    source.text += b"two\nthree\nfour"
+    await until(lambda: feed.state.kind == "trouble")
+    await until(lambda: feed.spool.last.line == 3)
+    source.text += b"\n"
+    await until(lambda: feed.spool.last.line == 4)
+    assert text_of(feed) == ["one", "two", "three", "four"]
+    assert len(refusals) == 3
+
+
+async def test_a_frame_holds_no_more_than_its_budget_whatever_the_lines_are(
+    registry: Registry, source: FakeSource
+) -> None:
+    source.text = b"\n" * 30_000 + b"\x01\x02\n" * 30_000 + "é\n".encode() * 30_000
+    feed, _ = started(registry)
+    await until(lambda: feed.spool.last.line == 90_000)
+    cursor, lines = Cursor(feed.spool.epoch, 0), []
+    while cursor.line < 90_000:
+        count, body = feed.body_after(cursor)
+        assert 0 < len(body.encode()) <= 64 * 1024
+        said = json.loads(f"{{{body}}}")
+        assert len(said["lines"]) == count
+        assert said["at"][0][0] == 0
+        lines += said["lines"]
+        cursor = Cursor(cursor.epoch, cursor.line + count)
+    assert lines == source.text.decode().split("\n")[:-1]
+
+
+async def test_a_turn_can_be_asked_for_and_waited_for(
+    registry: Registry, source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sessions_app.live.rhythm.QUIET", 60.0)
+    monkeypatch.setattr("sessions_app.live.rhythm.NEWS", 60.0)
+    source.text = b"one\n"
+    feed, _ = started(registry)
+    await until(lambda: feed.spool.last.line == 1)
+    source.text += b"two\n"
+    await feed.next_turn()
+    assert feed.spool.last.line == 2
+
+
+@pytest.mark.parametrize("state", ["completed", "failed", "gone"])
+async def test_what_ended_is_frozen_and_never_asked_for_again(
+    registry: Registry, source: FakeSource, state: str
+) -> None:
+    noted: list[tuple[Record, Kept]] = []
+
+    async def note(of: Record, kept: Kept) -> None:
+        noted.append((of, kept))
+
+    registry._note = note
+    source.text = b"one\nlast words"
+    feed, _ = started(registry)
+    await until(lambda: feed.spool.last.line == 1)
+    source.state = state
+    await until(lambda: feed.state.kind == "ended")
+    [(of, kept)] = noted
+    assert (of.slug, kept.frozen and kept.frozen["complete"]) == ("slug1", True)
+    asked, source.error = source.logs, errors.PlatformError("The platform is away.")
+    later = record(state="completed")
+    later.log_kept_at = datetime.now(UTC)
+
+    async def not_asked(person: Person) -> FakeSource:
+        raise AssertionError("A frozen log needs no platform.")
+
+    again = Registry(not_asked).feed(LogFeed, "log", later)
+    assert isinstance(again, LogFeed)
+    again.join(Looker())
+    await until(lambda: again.state.kind == "ended")
+    await again.stopped()
+    assert again.state.text == feed.state.text
+    assert text_of(again) == ["one", "last words"]
+    assert source.logs == asked
+
+
+async def test_a_frozen_log_whose_files_are_gone_says_so_and_makes_none(
+    registry: Registry, source: FakeSource, data_folder: Path
+) -> None:
+    kept = record(state="completed")
+    kept.log_kept_at = datetime.now(UTC)
+    feed = registry.feed(LogFeed, "log", kept)
+    feed.join(Looker())
+    await until(lambda: feed.state.kind == "ended")
+    assert feed.state.text == "The session has ended; its log is no longer kept."
+    assert not (data_folder / "spool").exists()
+
+
+async def test_a_session_that_was_taken_for_gone_is_followed_again(
+    registry: Registry, source: FakeSource
+) -> None:
+    source.text = b"one\n"
+    feed, _ = started(registry)
+    await until(lambda: feed.spool.last.line == 1)
+    source.state = "gone"
+    await until(lambda: feed.state.kind == "ended")
+    source.state, source.text = "running", source.text + b"two\n"
+    again, _ = started(registry)
+    assert again is not feed
+    await until(lambda: again.spool.last.line == 2)
+    assert text_of(again) == ["one", "two"]
+    assert again.spool.frozen is None
+
+
+async def test_a_last_answer_that_was_cut_short_is_asked_for_again(
+    registry: Registry, source: FakeSource
+) -> None:
+    source.text = b"one\ntwo\n"
+    feed, _ = started(registry)
+    await until(lambda: feed.spool.last.line == 2)
+    whole, source.state = b"one\ntwo\nthree\n", "completed"
+    source.text = b"one\n"
+    await until(lambda: feed._short == 1)
+    source.text = whole
+    await until(lambda: feed.state.kind == "ended")
+    assert text_of(feed) == ["one", "two", "three"]
+    assert feed.spool.frozen is not None
+    assert feed.spool.frozen["complete"]
 
 
 async def test_an_error_of_our_own_does_not_end_the_feed(

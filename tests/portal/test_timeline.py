@@ -135,7 +135,7 @@ async def test_openings_are_kept_without_their_address_merged_and_bounded():
     await timeline.keep_opening(record, person)
     await timeline.keep_opening(record, person)
     assert timeline.changes(record) != before
-    [row] = [row for row in await timeline.history(record) if row["reason"] == "Open"]
+    [row] = [row for row in await timeline.history(record, "") if row["reason"] == "Open"]
     assert (row["says"], row["count"], row["source"]) == ("alice opened it.", 2, "person")
     await record.arefresh_from_db()
     assert "abcd1234" not in str(record.opened)

@@ -225,7 +225,7 @@ async def test_a_running_session_is_opened_at_once_and_noted_or_waits_for_a_clic
     assert (gone.status_code, gone.headers["Referrer-Policy"]) == (303, "no-referrer")
     await record.arefresh_from_db()
     assert [each["who"] for each in record.opened] == [alice.person.name]
-    assert [row["says"] for row in await timeline.history(record) if row["reason"] == "Open"] == [
+    assert [row["says"] for row in await timeline.history(record, "") if row["reason"] == "Open"] == [
         f"{alice.person.name} opened it."
     ]
 

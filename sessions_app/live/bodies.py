@@ -1,0 +1,40 @@
+"""Lines as JSON, bounded by what is sent and not by what is stored."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sessions_app.live.spool import NO_LINES, Stretch
+
+# How many bytes a body of several lines has at most.
+BODY = 64 * 1024
+
+
+def fitting(stretch: Stretch) -> tuple[int, str]:
+    """Return how many of the lines have room, one at least, and ``"lines":[…],"at":[…]`` for them."""
+    body = _body(stretch)
+    if len(stretch) > 1 and len(body.encode()) > BODY:
+        stretch = stretch.first(_count_within(stretch, BODY - len(_body(NO_LINES))))
+        body = _body(stretch)
+    return len(stretch), body
+
+
+def _body(stretch: Stretch) -> str:
+    return f'"lines":{compact(stretch.lines)},"at":{compact(stretch.runs())}'
+
+
+def _count_within(stretch: Stretch, budget: int) -> int:
+    """Return how many lines have room: a control character alone takes six bytes."""
+    for index, (line, second) in enumerate(zip(stretch.lines, stretch.seconds, strict=True)):
+        budget -= len(compact(line).encode()) + 1
+        if index == 0 or second != stretch.seconds[index - 1]:
+            budget -= len(compact([index, second])) + 1
+        if budget < 0:
+            return max(1, index)
+    return len(stretch)
+
+
+def compact(value: Any) -> str:
+    """Return JSON without blanks, in which text is itself."""
+    return json.dumps(value, ensure_ascii=False, separators=(",", ":"))

@@ -1,0 +1,121 @@
+"""Logs and events for requests: what a socket brings, where there is none; and the lines that it leaves out."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable, Coroutine
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+from django.http.response import HttpResponseBase
+from django.views.decorators.http import require_GET
+
+from sessions_app import access
+from sessions_app.guarding import PortalRequest
+from sessions_app.live import messages
+from sessions_app.live.bodies import BODY, compact, fitting
+from sessions_app.live.feeds import FeedsFullError
+from sessions_app.live.following import begin
+from sessions_app.live.messages import HIGHEST, TAIL, Follow, Topic
+from sessions_app.live.reading import kept_of, read
+from sessions_app.live.spool import NO_LINES, Extent, Kept
+from sessions_app.live.waiting import Seen, TooManyError, frames_for
+from sessions_app.models import Record
+
+RecordView = Callable[[PortalRequest, Record], Awaitable[HttpResponseBase]]
+SlugView = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
+
+BUSY = "You have too many requests of this kind open. Close other tabs, or try again in a moment."
+
+
+class AskedWrongError(Exception):
+    """The question cannot be answered; the text says why, for a person."""
+
+
+def for_script(view: RecordView) -> SlugView:
+    """Hand a view the record that its address names, and answer in JSON whatever is wrong."""
+
+    @require_GET
+    @functools.wraps(view)
+    async def guarded(request: PortalRequest, slug: str) -> HttpResponseBase:
+        if request.person is None:
+            return _error(401, "You are not signed in any more. Sign in, and load the page again.")
+        record = await access.record_for(request.person, slug)
+        try:
+            return await view(request, record)
+        except AskedWrongError as error:
+            return _error(422, str(error))
+        except TooManyError:
+            return _error(429, BUSY)
+
+    return guarded
+
+
+@for_script
+async def log_since(request: PortalRequest, record: Record) -> HttpResponse:
+    """Return what a socket at this place in the log would get, or wait for it."""
+    place = (number(request, "e"), number(request, "after"))
+    tail = number(request, "tail") or TAIL
+    return await _since(request, record, Follow(Topic(record.slug, "log"), *place, tail))
+
+
+@for_script
+async def events_since(request: PortalRequest, record: Record) -> HttpResponse:
+    """Return what a socket that follows the events would get, or wait for it."""
+    return await _since(request, record, Follow(Topic(record.slug, "events")))
+
+
+@for_script
+async def log_lines(request: PortalRequest, record: Record) -> HttpResponse:
+    """Return kept lines by their numbers."""
+    epoch, begin_at = number(request, "e"), max(1, number(request, "from") or 1)
+    to = number(request, "to")
+    kept = await kept_of(record)
+    extent = extent_of(kept, epoch)
+    first = max(begin_at, extent.first) if extent else begin_at
+    stretch = NO_LINES
+    if kept is not None and extent is not None:
+        stretch = await read(kept, extent.epoch, first, HIGHEST if to is None else to, BODY)
+    _, body = fitting(stretch)
+    shown, low, high = (extent.epoch, extent.first, extent.last) if extent else (epoch, None, None)
+    return _json(
+        f'{{"e":{compact(shown)},"from":{first},{body},"first":{compact(low)},"last":{compact(high)}}}'
+    )
+
+
+def number(request: HttpRequest, name: str) -> int | None:
+    """Return a whole number of the query; None when it is not there, ``AskedWrongError`` when it is none."""
+    text = request.GET.get(name, "")
+    if not text:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= len(str(HIGHEST)) and int(text) <= HIGHEST):
+        raise AskedWrongError(f"“{name}” must be a whole number.")
+    return int(text)
+
+
+def extent_of(kept: Kept | None, epoch: int | None) -> Extent | None:
+    """Return which lines are kept of an epoch, the newest if none is named."""
+    extents = kept.extents if kept is not None else []
+    if epoch is None:
+        return extents[-1] if extents else None
+    return next((extent for extent in extents if extent.epoch == epoch), None)
+
+
+async def _since(request: PortalRequest, record: Record, follow: Follow) -> HttpResponse:
+    seen = Seen(request.GET.get("seen", ""))
+    try:
+        frames = await frames_for(request.person, begin(record, follow), seen)
+    except FeedsFullError:
+        frames = [messages.frame("denied", s=record.slug, w=follow.topic.what, why="busy")]
+    return _json(f'{{"frames":[{",".join(frames)}],"seen":{compact(seen.token)}}}')
+
+
+def _json(body: str, *, status: int = 200) -> HttpResponse:
+    return HttpResponse(body, content_type="application/json", status=status)
+
+
+def _error(status: int, sentence: str) -> HttpResponse:
+    answer = _json(compact({"error": sentence}), status=status)
+    if status == 429:
+        answer.headers["Retry-After"] = "5"
+    return answer
