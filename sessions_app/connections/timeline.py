@@ -102,7 +102,7 @@ async def history(record: Record, secret: str) -> list[TimelineRow]:
 
 def ordered(*parts: Iterable[TimelineRow]) -> list[TimelineRow]:
     """Return all rows in the order of time, newest last; what is too much goes from the oldest on."""
-    rows = sorted((row for part in parts for row in part), key=_moment)
+    rows = sorted((row for part in parts for row in part), key=_place)
     room = MOST_BYTES
     for place in range(len(rows) - 1, -1, -1):
         room -= len(json.dumps(rows[place], ensure_ascii=False).encode()) + 1
@@ -267,9 +267,9 @@ def _opening_rows(record: Record) -> list[TimelineRow]:
 
 def _action_row(step: Step) -> TimelineRow:
     who, operation = step.operation.person.name, step.operation
-    first = (step.sent or operation.opened).isoformat()
-    last = step.settled.isoformat() if step.settled else first
-    row = _row("person", Verb(operation.verb).label, step.message, first, last, _what_was_done(who, step))
+    # What came of it stands where it was asked for: before what the platform did about it.
+    at = (step.sent or operation.opened).isoformat()
+    row = _row("person", Verb(operation.verb).label, step.message, at, at, _what_was_done(who, step))
     failed = step.state == StepState.FAILED
     return {**row, "id": f"step-{operation.slug}-{step.position}", "type": "Warning" if failed else "Normal"}
 
@@ -308,6 +308,16 @@ def _digest(*parts: str) -> str:
 
 def _moment(row: Kept) -> datetime:
     return _time(row["last"] or row["first"]) or datetime.min.replace(tzinfo=UTC)
+
+
+def _place(row: TimelineRow) -> datetime:
+    """Return where a row stands: the platform cuts its times to seconds, we do not.
+
+    In one second first comes what was asked for, then what the platform told of it, then the state that came of it.
+    """
+    moment = _moment(row)
+    is_asked = row["source"] == "person" or row["reason"] == "Pending"
+    return moment if is_asked or not row["last"] else moment.replace(microsecond=999_999)
 
 
 def _time(text: str | None) -> datetime | None:

@@ -28,6 +28,14 @@ LOG_PATIENCE = 3.0
 _ESCAPES = re.compile(r"\x1b\[[0-9;?]{0,32}[a-zA-Z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
+# What is said where there is nothing to wait for any more.
+OVER = {
+    "completed": "This session has ended.",
+    "ending": "This session is ending.",
+    "gone": "The platform no longer has this session.",
+}
+
+
 @require_GET
 @connected
 async def connect(request: PortalRequest, connection: Connection, slug: str) -> HttpResponse:
@@ -40,20 +48,15 @@ async def connect(request: PortalRequest, connection: Connection, slug: str) -> 
     try:
         state, address = await _state_and_address(request, connection, record)
     except errors.NotFoundError:
-        return _nowhere(request, record, "The platform no longer has this session.", 410)
+        return await _over(request, connection, record, "gone")
     except errors.PlatformError as error:
         return await _waiting(request, connection, record, record.state, error)
     except BadLinkError as error:
         return _nowhere(request, record, str(error), 502)
     if state == "running" and not _stays(request):
         return await _onward(request, record, address)
-    if state in {"completed", "ending"}:
-        return _nowhere(
-            request,
-            record,
-            "This session has ended." if state == "completed" else "This session is ending.",
-            410,
-        )
+    if state in OVER:
+        return await _over(request, connection, record, state)
     return await _waiting(request, connection, record, state, None)
 
 
@@ -89,6 +92,13 @@ async def _onward(request: PortalRequest, record: Record, address: str) -> HttpR
     return response
 
 
+async def _over(request: PortalRequest, connection: Connection, record: Record, state: str) -> HttpResponse:
+    """Say that it is over; to whoever waited, on the page where they are: a dialog may be open on it."""
+    if request.htmx:
+        return await _waiting(request, connection, record, state, None)
+    return _nowhere(request, record, OVER[state], 410)
+
+
 async def _waiting(
     request: PortalRequest,
     connection: Connection,
@@ -99,7 +109,9 @@ async def _waiting(
     await connection.refresh_events(record)
     course = course_of(record, state)
     explanation = timeline.explained(record, state)
-    usual = await estimates.usual_wait(record) if state == "pending" else None
+    # What waits for somebody to do something keeps to no estimate.
+    moves = state == "pending" and explanation.severity != "stuck"
+    usual = await estimates.usual_wait(record) if moves else None
     context: dict[str, Any] = {
         "record": record,
         "slug": record.slug,
@@ -148,8 +160,8 @@ def _spoken(course: Course, trouble: str) -> str:
     """Return what is read out when it changes: the phase, not every step of its progress."""
     if course.state == "running":
         return "Ready."
-    if course.state == "failed":
-        return "It failed."
+    if course.state != "pending":
+        return _plainly(course)
     return trouble or f"{course.current.title}, step {course.number} of {len(course.phases)}."
 
 

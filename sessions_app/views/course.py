@@ -103,7 +103,8 @@ def course_of(record: Record, state: str) -> Course:
         if place == reached and state != "running":
             where = "failed" if failed else "now"
         title = "Installing" if key == "pulling" and _installs(events) else TITLES[key]
-        phases.append(Phase(title, where, moments.get(key), min(following, default=None)))
+        ended = timeline.since(record) if where == "failed" else min(following, default=None)
+        phases.append(Phase(title, where, moments.get(key), ended))
     return Course(tuple(phases), began, state)
 
 

@@ -432,6 +432,8 @@ def test_no_message_however_made_keeps_the_rules_busy(part):
         ("Ready", "Answers, 3.1 s after its start", "It answers, 3.1 s after its start."),
         ("Unhealthy", "Readiness probe failed", "It did not answer yet."),
         ("Failed", "Exited with code 3", "Ended with exit code 3."),
+        ("Failed", "Error: ErrImagePull", "The pull failed."),
+        ("BackOff", 'Back-off pulling image "x"', "The platform pauses before it pulls again."),
         ("Curious", "Something new", ""),
     ],
 )
