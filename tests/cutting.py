@@ -51,7 +51,9 @@ class Wire:
         self._links: set[_Link] = set()
 
     async def __aenter__(self) -> Wire:
-        self._server = await asyncio.start_server(self._accept, "127.0.0.1", 0, limit=HEAD_LIMIT, backlog=1024)
+        self._server = await asyncio.start_server(
+            self._accept, "127.0.0.1", 0, limit=HEAD_LIMIT, backlog=1024
+        )
         self.port = self._server.sockets[0].getsockname()[1]
         return self
 

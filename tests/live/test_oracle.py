@@ -33,6 +33,7 @@ EXAMPLES = int(os.environ.get("ORACLE_EXAMPLES", "100"))
 WINDOW = 256 * 1024
 # What remains of a text that was rotated must be enough to know it again.
 LEAST_REST = 300
+# A number stands for so many rows.
 PIECES = st.sampled_from(
     [
         b"same\n",
@@ -47,9 +48,9 @@ PIECES = st.sampled_from(
         "é\u2028\x85".encode(),
         b"\n",
         b"x" * 17_000,
-        b"".join(b"row %d of many\n" % number for number in range(800)),
+        800,
         # More than the window by which a place is known again.
-        b"".join(b"row %d of very many\n" % number for number in range(4_000)),
+        4_000,
     ]
 )
 
@@ -161,8 +162,9 @@ class World:
     async def grow(self) -> None:
         """Write pieces, each of them behind a number: repeated lines tell nothing of where they stand."""
         self.count += 1
-        fresh = b"%d " % self.count + b"".join(self.data.draw(st.lists(PIECES, max_size=4)))
-        self.write(fresh)
+        pieces = self.data.draw(st.lists(PIECES, max_size=4))
+        fresh = [rows(self.count, piece) if isinstance(piece, int) else piece for piece in pieces]
+        self.write(b"%d " % self.count + b"".join(fresh))
 
     def write(self, fresh: bytes) -> None:
         """Append to the text, and to what is known to have been written."""
@@ -285,6 +287,11 @@ class World:
             assert part.differs_from(lines_of(self.runs[run])) == ""
 
 
+def rows(batch: int, count: int) -> bytes:
+    """Return many lines that are found in no other place: a long stretch seen again is taken for a rotated text."""
+    return b"".join(b"row %d of batch %d\n" % (number, batch) for number in range(count))
+
+
 @hypothesis_settings(
     max_examples=EXAMPLES,
     deadline=None,
@@ -299,5 +306,3 @@ def test_every_viewer_reads_exactly_what_was_written(data: st.DataObject) -> Non
 async def live_through(data: st.DataObject, folder: Path) -> None:
     """Make a world inside the loop that it lives in."""
     await World(data, folder).live()
-
-
