@@ -57,7 +57,8 @@ class Part:
         if len(self.lines) != len(truth):
             longer = self.lines if len(self.lines) > len(truth) else truth
             more = _short(longer[min(len(self.lines), len(truth))])
-            return f"epoch {self.epoch}: told {len(self.lines)} lines, written {len(truth)}; the first too many is {more}"
+            counts = f"told {len(self.lines)} lines, written {len(truth)}"
+            return f"epoch {self.epoch}: {counts}; the first too many is {more}"
         return ""
 
 
