@@ -159,15 +159,24 @@ def stamps(seconds: float, per_second: float, filler: int) -> None:
         time.sleep(max(0.0, 1 / per_second))
 
 
-def flood(seconds: float, megabytes: float, stamp_every: float = 0.1) -> None:
-    """Write so many megabytes a second, with the time of day in some of the lines."""
-    begun, written, block = time.time(), 0, (b"." * 99 + b"\n") * 500
-    while (now := time.time()) < begun + seconds:
-        write(b"@%.4f@\n" % now)
-        while written < (time.time() - begun) * megabytes * 1e6:
-            write(block)
-            written += len(block)
-        time.sleep(stamp_every)
+def flood(seconds: float, megabytes: float) -> None:
+    """Write so many megabytes a second, with the time of day in every 500th line."""
+    begun, written, block = time.time(), 0, (b"." * 99 + b"\n") * 499
+    while (passed := time.time() - begun) < seconds:
+        while written < passed * megabytes * 1e6:
+            write((b"@%.4f@" % time.time()).ljust(99, b".") + b"\n" + block)
+            written += 100 * 500
+        time.sleep(0.02)
+
+
+def long(megabytes: float, seconds: float, per_second: float) -> None:
+    """Write so much at once, which does not pack to nothing, and then the time of day."""
+    chance, left, number = random.Random(0), int(megabytes * 1e6), 0
+    while left > 0:
+        rows = [b"%08d %b\n" % (number + row, chance.randbytes(45).hex().encode()) for row in range(1000)]
+        write(b"".join(rows))
+        number, left = number + 1000, left - 100 * 1000
+    stamps(seconds, per_second, 80)
 
 
 if __name__ == "__main__":
@@ -179,8 +188,4 @@ if __name__ == "__main__":
     elif what == "flood":
         flood(float(given[0]), float(given[1]))
     elif what == "long":
-        block, left = (b"." * 99 + b"\n") * 1000, int(float(given[0]) * 1e6)
-        while left > 0:
-            write(block[:left] if left < len(block) else block)
-            left -= len(block)
-        stamps(float(given[1]), float(given[2]), 80)
+        long(float(given[0]), float(given[1]), float(given[2]))
