@@ -1,8 +1,8 @@
 """Measure many viewers of one session: `.venv/bin/python -m tests.load.viewers [--viewers 1000]`.
 
 On a platform of its own a session writes the time of day into its log, and one web process hands it to viewers, each
-on a socket of its own. The reference is one viewer. Then another log grows by megabytes a second, and half of its viewers
-read nothing any more: how much of that log comes through is for the portal's budget to say, which is upstream bytes.
+on a socket of its own. The reference is one viewer. Then another log grows by megabytes a second, and half of those
+who follow it read nothing any more: the portal reads only so much of it upstream.
 """
 
 from __future__ import annotations
