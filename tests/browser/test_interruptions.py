@@ -1,0 +1,154 @@
+"""What a page shows of a log while the network between it and the portal is cut, blocked or asleep."""
+
+from __future__ import annotations
+
+import re
+import time
+from collections.abc import Callable, Iterator
+
+import pytest
+from playwright.sync_api import BrowserContext, Page, expect
+
+from tests.browser.conftest import Portal
+from tests.browser.test_journeys import launch_batch, script
+from tests.cutting import Way, WireInThread, wire_to
+
+WIDE = {"width": 1440, "height": 900}
+# The page looks every 5 s whether anything was heard in the last 45 s.
+SILENCE = 51_000
+# Scrolls a virtual list from its beginning to its end and collects each row that is ever there by its number.
+COLLECT = """async () => {
+  const area = document.querySelector("[data-log-area]");
+  const found = new Map();
+  const frame = () => new Promise((then) => requestAnimationFrame(() => setTimeout(then)));
+  const look = () => {
+    for (const row of area.querySelectorAll(".log__line")) found.set(Number(row.dataset.line), row.textContent);
+  };
+  area.scrollTop = 0;
+  await frame();
+  await frame();
+  for (;;) {
+    look();
+    const before = area.scrollTop;
+    area.scrollTop = before + Math.max(40, area.clientHeight - 80);
+    await frame();
+    await frame();
+    look();
+    if (area.scrollTop <= before) break;
+  }
+  return [...found].sort((one, other) => one[0] - other[0]);
+}"""
+
+
+def log_of(page: Page) -> list[str]:
+    """Return the whole text of a page's log, line by line, however few of its rows are in the page at a time."""
+    rows = page.evaluate(COLLECT)
+    numbers = [number for number, _ in rows]
+    assert numbers == list(range(1, len(rows) + 1)), f"Lines are missing: {numbers[:5]} … {numbers[-5:]}"
+    return [text for _, text in rows]
+
+
+def lines(count: int) -> list[str]:
+    """Return what a session of `script` writes."""
+    return [f"line {number}" for number in range(count)]
+
+
+@pytest.fixture
+def wire(portal: Portal) -> Iterator[WireInThread]:
+    """Lay a wire to the portal."""
+    with wire_to(portal.port) as laid:
+        yield laid
+
+
+@pytest.fixture
+def behind(
+    wire: WireInThread,
+    portal: Portal,
+    page: Page,
+    open_context: Callable[..., BrowserContext],
+    signed_in: dict,
+) -> Page:
+    """Open a page whose way to the portal is the wire; cookies do not tell ports apart.
+
+    The log that is not reached by it is launched from the other page, which has a way of its own.
+    """
+    return open_context(viewport=WIDE, base_url=f"http://localhost:{wire.port}").new_page()
+
+
+def launched(page: Page, count: int, pause: float) -> str:
+    """Launch a session that writes so many lines; return the path of its page."""
+    launch_batch(page, "interrupted", "python3", script(count, pause))
+    path = "/s/" + page.url.rpartition("/")[2]
+    page.goto("about:blank")
+    return path
+
+
+def stay(page: Page) -> None:
+    """Mark the page, so that a reload would be seen."""
+    page.evaluate("window.stayed = true")
+
+
+def assert_stayed(page: Page) -> None:
+    assert page.evaluate("window.stayed === true"), "The page was loaded again."
+
+
+def let_pass(page: Page, milliseconds: int, until: Callable[[], bool], within: float = 20) -> None:
+    """Move the page's clock on in one go, then in seconds until something holds."""
+    page.clock.fast_forward(milliseconds)
+    end = time.monotonic() + within
+    while not until():
+        assert time.monotonic() < end, "It did not come to pass in time."
+        page.clock.run_for(1_000)
+
+
+def test_a_log_is_whole_after_the_network_was_cut_without_a_word(page, behind, wire):
+    path = launched(page, 100, 0.1)
+    behind.clock.install()
+    behind.goto(path)
+    stay(behind)
+    log, status = behind.get_by_role("log"), behind.locator("[data-log-status]")
+    behind.clock.run_for(2_000)
+    expect(log).to_contain_text("line 3")
+    wire.become(Way.SILENT)
+    let_pass(behind, SILENCE, lambda: "reconnecting" in status.inner_text())
+    shown = len(log_of(behind))
+    assert 3 < shown < 100
+    wire.become(Way.PASS)
+    behind.clock.resume()
+    let_pass(behind, 30_000, lambda: "ended" in status.inner_text())
+    assert log_of(behind) == lines(100)
+    assert_stayed(behind)
+
+
+def test_a_log_is_whole_after_the_tab_slept_for_an_hour(page, behind, wire):
+    path = launched(page, 60, 0.1)
+    behind.clock.install()
+    behind.goto(path)
+    stay(behind)
+    behind.clock.run_for(2_000)
+    expect(behind.get_by_role("log")).to_contain_text("line 3")
+    # Nothing of a sleeping machine answers; meanwhile the session ends.
+    wire.become(Way.SILENT)
+    page.goto(path)
+    expect(page.locator("#session .state")).to_have_text("Completed", timeout=20_000)
+    wire.become(Way.PASS)
+    status = behind.locator("[data-log-status]")
+    let_pass(behind, 3_600_000, lambda: "ended" in status.inner_text())
+    assert log_of(behind) == lines(60)
+    assert_stayed(behind)
+
+
+# The page that asks over HTTP is not there yet.
+@pytest.mark.xfail(strict=True, reason="The page does not poll yet when websockets are blocked.")
+@pytest.mark.portal_breaks
+@pytest.mark.parametrize("way", [Way.REFUSE_UPGRADES, Way.SWALLOW_UPGRADES])
+def test_a_log_is_polled_where_websockets_are_blocked(page, behind, wire, way):
+    path = launched(page, 120, 0.1)
+    wire.become(way)
+    behind.goto(path)
+    stay(behind)
+    status = behind.locator("[data-log-status]")
+    expect(status).to_contain_text(re.compile("polling", re.IGNORECASE), timeout=10_000)
+    expect(status).to_contain_text("ended", timeout=30_000)
+    assert log_of(behind) == lines(120)
+    assert_stayed(behind)
