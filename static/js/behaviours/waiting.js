@@ -3,8 +3,8 @@
 // The element says it all in its data: data-title (app.js shows it), data-icon, data-spoken, data-state, data-name,
 // data-slug. Without a [data-tell] button there are no notices.
 
-// Seconds between two looks from a tab that nobody sees: it is to know when the session is ready.
-const HIDDEN_INTERVAL = 10;
+// Seconds between two looks while it is pending, seen or not: time alone moves the estimate, and makes a wait a queue.
+const INTERVAL = 5;
 
 export function attach(element) {
   const icon = document.querySelector('link[rel="icon"]');
@@ -13,7 +13,7 @@ export function attach(element) {
   const asked = `canfar.tell.${element.dataset.slug}`;
   let spoken = element.dataset.spoken;
   let state = element.dataset.state;
-  const timer = setInterval(() => { if (document.hidden) look(); }, HIDDEN_INTERVAL * 1000);
+  const timer = setInterval(() => { if (element.dataset.state === "pending") look(); }, INTERVAL * 1000);
 
   function look() {
     if (element.hasAttribute("hx-get")) window.htmx.trigger(element, "refresh");
