@@ -138,7 +138,6 @@ def test_a_log_is_whole_after_the_tab_slept_for_an_hour(page, behind, wire):
     assert_stayed(behind)
 
 
-# The page that asks over HTTP is not there yet.
 @pytest.mark.portal_breaks
 @pytest.mark.parametrize("way", [Way.REFUSE_UPGRADES, Way.SWALLOW_UPGRADES])
 def test_a_log_is_polled_where_websockets_are_blocked(page, behind, wire, way):
