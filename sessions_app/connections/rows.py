@@ -91,6 +91,8 @@ class Listing:
         self._loaded = False
         # Records of launches that no list has shown yet.
         self._awaited: set[int] = set()
+        # Whether a session is missing that may be too new to be listed.
+        self._undecided = False
         self.restless = False
         # How many listed sessions could not be understood, and are not shown.
         self.not_understood = 0
@@ -123,7 +125,12 @@ class Listing:
     async def update(self, infos: list[SessionInfo], began: datetime, *, not_understood: int = 0) -> None:
         """Take in a list that was asked for at ``began``: records appear, change state and are marked gone with it."""
         self.not_understood = not_understood
-        if self._awaited or not self._loaded or self._compare({info.id: info for info in infos}):
+        if (
+            self._awaited
+            or self._undecided
+            or not self._loaded
+            or self._compare({info.id: info for info in infos})
+        ):
             await sync_to_async(self._store)(infos, began)
             self._loaded = True
         else:
@@ -183,10 +190,11 @@ class Listing:
     def _mark_gone(self, listed: set[int], began: datetime) -> None:
         """Mark what is listed no more; what was launched after the list was asked for could not be in it."""
         before = began - APPEARING
-        rows = Record.objects.filter(owner=self._person, gone=None, seen__lt=before).values_list(
-            "pk", flat=True
-        )
-        gone = [pk for pk in rows if pk not in listed]
+        rows = Record.objects.filter(owner=self._person, gone=None).values_list("pk", "seen")
+        missing = {pk: seen for pk, seen in rows if pk not in listed}
+        gone = [pk for pk, seen in missing.items() if seen < before]
+        # What was ended before it was this old is not in the next list either, which will look the same.
+        self._undecided = len(gone) < len(missing)
         for start in range(0, len(gone), 500):
             Record.objects.filter(pk__in=gone[start : start + 500]).update(gone=began)
         self._awaited -= set(gone)
