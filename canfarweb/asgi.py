@@ -12,7 +12,10 @@ django_application = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter, URLRouter
 
+from sessions_app.connections import close_all
+from sessions_app.live.feeds import registry
 from sessions_app.live.handshake import PersonOfSession
+from sessions_app.live.keeper import keeper
 from sessions_app.live.origins import OwnOriginsOnly
 from sessions_app.routing import websocket_urlpatterns
 
@@ -32,11 +35,49 @@ class WithoutRootPath:
         await self.application(scope, receive, send)
 
 
-application = WithoutRootPath(
-    ProtocolTypeRouter(
-        {
-            "http": django_application,
-            "websocket": OwnOriginsOnly(PersonOfSession(URLRouter(websocket_urlpatterns))),
-        }
+class WithKeeper:
+    """Keep what sessions leave behind, for as long as the server runs."""
+
+    def __init__(self, application: Application) -> None:
+        self.application = application
+
+    async def __call__(self, scope: dict[str, Any], receive: Any, send: Any) -> None:
+        if scope["type"] == "lifespan":
+            await self._live(receive, send)
+            return
+        # Not every server says when it starts.
+        self.start()
+        await self.application(scope, receive, send)
+
+    def start(self) -> None:
+        """Begin, unless it has begun; called on the server's event loop."""
+        keeper().start()
+
+    async def stop(self) -> None:
+        """End what runs beside the requests."""
+        await keeper().stop()
+        await registry().close()
+        await close_all()
+
+    async def _live(self, receive: Any, send: Any) -> None:
+        while True:
+            said = (await receive())["type"]
+            if said == "lifespan.startup":
+                self.start()
+            else:
+                await self.stop()
+            await send({"type": f"{said}.complete"})
+            if said == "lifespan.shutdown":
+                return
+
+
+application = WithKeeper(
+    WithoutRootPath(
+        ProtocolTypeRouter(
+            {
+                "http": django_application,
+                "websocket": OwnOriginsOnly(PersonOfSession(URLRouter(websocket_urlpatterns))),
+            }
+        )
     )
 )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime
 from typing import Any, Protocol
@@ -30,6 +30,8 @@ CONNECT_DEADLINE = 5.0
 # Event feeds and reasons kept at once for one person.
 MOST_EVENT_READS = 500
 MOST_REASONS_AT_ONCE = 8
+# Who wants to know that a person's list was read: called with the person, and quick.
+after_list: list[Callable[[Person], None]] = []
 
 
 class LogText(Protocol):
@@ -174,6 +176,8 @@ class Connection:
             raise errors.NotUnderstoodError("The platform answered with a list that makes no sense.")
         await self.listing.update(found, began, not_understood=len(found.not_understood))
         self._explain_some()
+        for hear in after_list:
+            hear(self.person)
         return self.listing.rows()
 
     async def _read_stats(self) -> values.Stats:

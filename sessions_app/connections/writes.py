@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections.abc import Coroutine, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
@@ -34,6 +34,9 @@ SEARCH_INTERVAL = 2.0
 VANISH_TIME = 10.0
 # The two clocks may differ by this much when a launch is recognised by its start.
 CLOCK_SLACK = timedelta(minutes=5)
+# Who wants to look at sessions before they are destroyed, and how long a destroy waits for that, in seconds.
+before_destroy: list[Callable[[Connection, Sequence[Record]], Awaitable[None]]] = []
+LAST_LOOK = 5.0
 # The operations that a task of this process works on.
 _under_way: set[int] = set()
 
@@ -329,6 +332,7 @@ def _renewed(before: datetime | None, after: datetime | None) -> str:
 
 
 async def _run_destroy(connection: Connection, operation: Operation, records: Sequence[Record]) -> None:
+    await _look_before(connection, records)
     steps = await _mark_sent(operation)
     ids = [connection.id_of(record) for record in records]
     outcomes = await connection.session.outcomes.destroy(ids)
@@ -342,6 +346,17 @@ async def _run_destroy(connection: Connection, operation: Operation, records: Se
         else:
             await _settle(step, StepState.DONE, "Destroyed.")
     connection.expire_rows()
+
+
+async def _look_before(connection: Connection, records: Sequence[Record]) -> None:
+    """Let what a destroy takes away be looked at; whatever comes of that, the destroy goes on in time."""
+    for look in before_destroy:
+        try:
+            await asyncio.wait_for(look(connection, records), LAST_LOOK)
+        except TimeoutError:
+            logger.info("The last look before a destroy took too long.")
+        except Exception:
+            logger.exception("The last look before a destroy failed.")
 
 
 def _was_refused(outcome: Outcome[Any]) -> bool:

@@ -45,6 +45,7 @@ class LogFeed(Feed):
         self.spool: Kept
         if self.frozen:
             self.spool = kept(folder, record.slug) or Kept(int(time.time()), [])
+            self.state = State("ended", self._kept_words())
         else:
             self.spool = Spool(folder, record.slug)
             self._place = _place_from(self.spool.progress)
@@ -52,7 +53,7 @@ class LogFeed(Feed):
         # What was read and is not in the spool yet: shown to nobody, for a killed process forgets it.
         self._fresh: list[str] = []
         self._fresh_size = 0
-        self._begun = self._astray = False
+        self._begun = self._astray = self._insisted = False
         self._due = 0.0
         self._signs: tuple[str, bool] | None = None
         self._size = 0
@@ -81,19 +82,22 @@ class LogFeed(Feed):
 
     def hurry(self) -> None:
         """Read at the next turn whatever the rhythm says, and let that be now."""
-        self._due = 0.0
+        self._due, self._insisted = 0.0, True
         super().hurry()
 
     async def poll(self, source: Source) -> float | None:
         """Re-read when it is time or the session changed; say how things stand."""
         if self.frozen:
-            self.become(State("ended", self._kept_words()))
             return None
         if self._liner is None or self._astray:
             self._go_back_to_what_is_kept(source.id_of(self.record))
         if self.session.state == "pending" and not self.spool.holds_text:
-            self.become(State("waiting", "The session has not started yet."))
+            if self._insisted:
+                await self._read_early(source)
+            if not self.spool.holds_text:
+                self.become(State("waiting", "The session has not started yet."))
             return self.tick
+        self._insisted = False
         # Something changed in the session, or the platform began to fail: the next read is not waited for.
         signs = (self.session.state, self.doubtful)
         if signs != self._signs or now() >= self._due:
@@ -112,6 +116,12 @@ class LogFeed(Feed):
         self._due = now() + self._size / BYTES_PER_SECOND
         kept = f" Showing up to line {self.spool.last.line:,}." if self.spool.holds_text else ""
         self.become(State("trouble", f"{self.told(error)}{kept}"))
+
+    async def _read_early(self, source: Source) -> None:
+        """Read what a session may have written already; that it has no log yet is no trouble."""
+        self._insisted = False
+        with contextlib.suppress(errors.PlatformError):
+            await self._read(source)
 
     async def _read_if_there(self, source: Source) -> None:
         self._whole = False

@@ -82,11 +82,7 @@ class Record(models.Model):
                 condition=models.Q(waited__isnull=False),
                 name="record_waits",
             ),
-            models.Index(
-                fields=["owner", "seen"],
-                name="record_log_to_keep",
-                condition=models.Q(log_kept_at=None),
-            ),
+            models.Index(fields=["platform"], name="record_to_keep", condition=models.Q(events_kept_at=None)),
         ]
 
     def __str__(self) -> str:

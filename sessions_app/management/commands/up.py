@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import fcntl
 import os
 import signal
@@ -120,6 +121,7 @@ def serve(port: int, ready: Callable[[], None]) -> None:
     """Serve the portal with daphne until it is told to stop; call ``ready`` once it listens."""
     from daphne.server import Server
     from twisted.internet import reactor
+    from twisted.internet.defer import Deferred
 
     from canfarweb.asgi import application
 
@@ -129,7 +131,12 @@ def serve(port: int, ready: Callable[[], None]) -> None:
         listening.append(port)
         # Not before the server minds signals: who reads that we are ready may stop us at once.
         loop.callLater(0, ready)
+        loop.callLater(0, application.start)
 
+    def stops() -> Deferred[None]:
+        return Deferred.fromFuture(asyncio.ensure_future(application.stop()))
+
+    loop.addSystemEventTrigger("before", "shutdown", stops)
     endpoints = [f"tcp:port={port}:interface=127.0.0.1"]
     if _bindable(socket.AF_INET6, "::1", 0) is None:
         endpoints.append(f"tcp:port={port}:interface=\\:\\:1")
