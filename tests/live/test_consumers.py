@@ -337,11 +337,11 @@ async def test_who_never_acknowledges_is_closed(
 async def test_who_is_silent_is_closed_and_who_answers_is_not(
     alice: Person, alices: Record, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    limit(monkeypatch, heartbeat=0.05, silence=0.2)
+    limit(monkeypatch, heartbeat=0.05, silence=0.8)
     lively, silent = Tab(await key_of(alice)), Tab(await key_of(alice))
     await lively.open()
     await silent.open()
-    for _ in range(8):
+    for _ in range(32):
         await lively.hear("ping")
         await lively.say("pong")
     assert await silent.closed() == 4408
