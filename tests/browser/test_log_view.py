@@ -48,6 +48,13 @@ def lines_in_sight(page: Page) -> list[int]:
     )
 
 
+def wait_for_lines(page: Page, numbers: set[int]) -> None:
+    end = time.monotonic() + 10
+    while not numbers <= set(seen := lines_in_sight(page)):
+        assert time.monotonic() < end, f"{numbers} are not in sight, but {seen}"
+        time.sleep(0.05)
+
+
 def until(page: Page, condition: str, argument: object = None) -> None:
     page.wait_for_function(condition, arg=argument, timeout=15_000)
 
@@ -150,7 +157,7 @@ def test_only_the_lines_found_can_be_shown_and_one_of_them_in_its_place(page: Pa
     assert [text.split()[1] for text in kept] == [str(number) for number in range(7, LINES, 500)]
     line(page, 1008).locator(".log__number").click()
     expect(line(page, 1009)).to_be_visible()
-    assert 1008 in lines_in_sight(page)
+    wait_for_lines(page, {1008})
 
 
 def test_a_line_has_an_address_that_leads_back_to_it(page: Page, written: Locator, open_context) -> None:
@@ -163,7 +170,7 @@ def test_a_line_has_an_address_that_leads_back_to_it(page: Page, written: Locato
     other = open_context(viewport={"width": 1440, "height": 900}).new_page()
     other.goto(page.url)
     expect(other.locator(".log__line--chosen")).to_have_count(4)
-    assert {12, 13, 14, 15} <= set(lines_in_sight(other))
+    wait_for_lines(other, {12, 13, 14, 15})
 
 
 def test_copying_gives_the_chosen_lines_as_plain_text(page: Page, tmp_path: Path) -> None:
