@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import contextlib
+import functools
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AsyncExitStack
 
 from django.http import HttpResponse, StreamingHttpResponse
+from django.http.response import HttpResponseBase
+from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
 from sessions_app import access
@@ -13,10 +17,13 @@ from sessions_app.client import errors
 from sessions_app.connections import Connection
 from sessions_app.connections.connection import LogText
 from sessions_app.connections.redaction import HIDDEN
-from sessions_app.guarding import PortalRequest, connected
+from sessions_app.guarding import PortalRequest, connected, to_signin
+from sessions_app.live.questions import AskedWrongError, extent_of, flag, number, query_of
 from sessions_app.live.reading import kept_of, pieces_of
-from sessions_app.live.spool import Kept
-from sessions_app.models import Record
+from sessions_app.live.searching import QueryError, Step, search
+from sessions_app.live.spool import Extent, Kept
+from sessions_app.live.turns import BusyError, turns
+from sessions_app.models import Person, Record
 from sessions_app.plain_text import CONTENT_TYPE, as_text, dressed
 
 MOST_BYTES = 64 * 1024 * 1024
@@ -30,24 +37,113 @@ async def log(
 ) -> HttpResponse | StreamingHttpResponse:
     """Hand over the whole log as the platform has it now, else what is kept; the session's id is taken out."""
     record = await access.record_for(request.person, slug)
-    stack = AsyncExitStack()
+    failure: errors.PlatformError | None = None
     try:
-        chunks = await stack.enter_async_context(connection.stream_log(record, MOST_BYTES))
+        pieces = await _from_platform(connection, record)
     except errors.PlatformError as error:
-        kept = await _kept_instead(record, error)
-        if kept is not None:
-            return dressed(StreamingHttpResponse(_all_of(kept), content_type=CONTENT_TYPE), record, "log")
-        return as_text(f"{error} {error.advice}\n", record, "log", status=502)
-    pieces = _without(connection.id_of(record).encode(), chunks, stack)
-    return dressed(StreamingHttpResponse(pieces, content_type=CONTENT_TYPE), record, "log")
+        pieces, failure = None, error
+    # While the platform may have more than is kept, what is kept is not the log.
+    if pieces is None and (record.keeps("log") or not failure or isinstance(failure, errors.NotFoundError)):
+        kept = await kept_of(record)
+        pieces = _all_of(kept) if kept is not None and kept.extents else None
+    if pieces is None and failure is not None:
+        return as_text(f"{failure} {failure.advice}\n", record, "log", status=502)
+    answer = StreamingHttpResponse(pieces or _nothing(), content_type=CONTENT_TYPE)
+    return dressed(answer, record, "log")
 
 
-async def _kept_instead(record: Record, error: errors.PlatformError) -> Kept | None:
-    """Return what is kept of a log that the platform has no more; while it may have it, that is not enough."""
-    if not (record.keeps("log") or isinstance(error, errors.NotFoundError)):
-        return None
+async def _from_platform(connection: Connection, record: Record) -> AsyncIterator[bytes] | None:
+    """Return the platform's text; None when it is empty, as it is of a session that the platform forgot."""
+    async with AsyncExitStack() as stack:
+        chunks = await stack.enter_async_context(connection.stream_log(record, MOST_BYTES))
+        pieces = aiter(chunks)
+        async for first in pieces:
+            if first:
+                secret = connection.id_of(record).encode()
+                return _without(secret, first, pieces, chunks, stack.pop_all())
+    return None
+
+
+async def _nothing() -> AsyncIterator[bytes]:
+    return
+    yield
+
+
+@require_GET
+async def log_kept(request: PortalRequest, slug: str) -> HttpResponseBase:
+    """Hand over a range of the kept lines, or those of them in which something is found."""
+    if request.person is None:
+        return to_signin(request)
+    record = await access.record_for(request.person, slug)
+    try:
+        chunks = await _asked_for(request, record)
+    except (AskedWrongError, QueryError) as error:
+        return _instead(request, 422, str(error))
+    except BusyError:
+        return _instead(request, 429, "You have several searches under way. Try again when one has ended.")
+    return dressed(StreamingHttpResponse(chunks, content_type=CONTENT_TYPE), record, "log-kept")
+
+
+async def _asked_for(request: PortalRequest, record: Record) -> AsyncIterator[bytes]:
     kept = await kept_of(record)
-    return kept if kept is not None and kept.extents else None
+    extent = extent_of(kept, number(request, "e"))
+    numbered = flag(request, "numbers") or False
+    if kept is None or extent is None:
+        raise AskedWrongError("Nothing of this log is kept here, or no longer.")
+    low, high = number(request, "from") or 1, number(request, "to")
+    wanted = Extent(
+        extent.epoch, max(low, extent.first), extent.last if high is None else min(high, extent.last)
+    )
+    if wanted.first > wanted.last:
+        raise AskedWrongError(
+            f"None of these lines is kept; there are lines {extent.first:,} to {extent.last:,}."
+        )
+    if not request.GET.get("q"):
+        return _range(kept, wanted, numbered=numbered)
+    query = query_of(request)
+
+    def step_behind(after: int) -> Step:
+        return search(kept, wanted, after, query)
+
+    # The first step is taken before the answer begins, so that it can still be another one.
+    first = await turns().run(request.person, lambda: step_behind(wanted.first - 1))
+    return _found(request.person, first, step_behind, numbered=numbered)
+
+
+async def _range(kept: Kept, wanted: Extent, *, numbered: bool) -> AsyncIterator[bytes]:
+    line = wanted.first
+    async for stretch in pieces_of(kept, wanted, PIECE):
+        yield _written(enumerate(stretch.lines, line), numbered=numbered)
+        line += len(stretch)
+
+
+async def _found(
+    person: Person, step: Step, step_behind: Callable[[int], Step], *, numbered: bool
+) -> AsyncIterator[bytes]:
+    while True:
+        yield _written(((hit.line, hit.text) for hit in step.hits), numbered=numbered)
+        if step.end:
+            return
+        after = step.upto
+        step = await _next_step(person, functools.partial(step_behind, after))
+        if step.upto <= after:
+            return  # Its lines were dropped meanwhile.
+
+
+async def _next_step(person: Person, work: Callable[[], Step]) -> Step:
+    """Wait for a turn as long as it takes: the answer has begun."""
+    while True:
+        with contextlib.suppress(BusyError):
+            return await turns().run(person, work)
+
+
+def _written(lines: Iterable[tuple[int, str]], *, numbered: bool) -> bytes:
+    return "".join(f"{number}\t{line}\n" if numbered else f"{line}\n" for number, line in lines).encode()
+
+
+def _instead(request: PortalRequest, status: int, sentence: str) -> HttpResponse:
+    context = {"title": "There is nothing to download", "sentence": sentence}
+    return render(request, "error.html", context, status=status)
 
 
 async def _all_of(kept: Kept) -> AsyncIterator[bytes]:
@@ -64,15 +160,16 @@ async def _all_of(kept: Kept) -> AsyncIterator[bytes]:
             yield "".join(f"{line}\n" for line in stretch.lines).encode()
 
 
-async def _without(secret: bytes, chunks: LogText, stack: AsyncExitStack) -> AsyncIterator[bytes]:
+async def _without(
+    secret: bytes, first: bytes, rest: AsyncIterator[bytes], text: LogText, stack: AsyncExitStack
+) -> AsyncIterator[bytes]:
     """Pass the text on without the secret, also where it lies across two pieces."""
-    held = b""
+    keep = len(secret) - 1
+    held = first.replace(secret, HIDDEN.encode())
     async with stack:
-        async for chunk in chunks:
-            held = (held + chunk).replace(secret, HIDDEN.encode())
-            keep = len(secret) - 1
+        async for chunk in rest:
             yield held[:-keep]
-            held = held[-keep:]
+            held = (held[-keep:] + chunk).replace(secret, HIDDEN.encode())
         yield held
-        if chunks.truncated:
+        if text.truncated:
             yield f"\n[The log goes on; this download ends after {MOST_BYTES // 2**20} MiB.]\n".encode()

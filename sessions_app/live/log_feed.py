@@ -138,7 +138,8 @@ class LogFeed(Feed):
         self._size = 0
         verdict = await self._compare(source, searching=False)
         over = self.session.over
-        cut = verdict is Verdict.SHORT or (verdict is Verdict.EMPTY and over)
+        # A platform that could not read a log hands over an empty one.
+        cut = verdict is Verdict.SHORT or (over and not self._size)
         self._short = self._short + 1 if cut else 0
         believed = verdict is Verdict.SHORT and self._short >= SHORT_READS and not over
         if verdict is Verdict.AGAIN or believed:
@@ -266,7 +267,9 @@ class LogFeed(Feed):
         self._append(self._liner.finish())
         self._write_down()
         words = self._last_words()
-        complete = self._whole and not self.spool.lost and self._place.seen < READ_LIMIT
+        # Of a session that it no longer lists, a platform may hand over an empty log.
+        answered = self._whole and (self._size > 0 or self.session.state != "gone")
+        complete = answered and not self.spool.lost and self._place.seen < READ_LIMIT
         self._publish(frozen={"at": int(time.time()), "words": words, "complete": complete})
         await self.on_frozen(self.record, self.spool)
         self.become(State("ended", words))

@@ -68,6 +68,14 @@ question and 429 that too much is asked at once, each but 404 with ``{"error":"<
     ``{"e":e,"from":n,"lines":[…],"at":[[i,seconds],…],"first":a,"last":b}``: kept lines of epoch e, the newest
     one if none is named, from line ``from`` (1) to ``to``, as far as about 64 KiB go but one at least. n is the
     number of the first of them; a to b is what is kept of the epoch, null if nothing is.
+``GET /s/<slug>/log/search?q=…&regex=1&case=1&e=…&after=…``
+    ``{"hits":[[line,[[start,end],…],text,second],…],"e":e,"upto":n,"end":bool,"next_e":…,"previous_e":…}``: one
+    step of a search of the kept lines of epoch e, the newest if none is named, behind line ``after``. It came as
+    far as line n; unless ``end``, the next step asks with ``after`` n. ``next_e`` and ``previous_e`` are the
+    kept epochs beside e, or null: who searches all of them begins with the oldest and goes on with the next.
+    Start and end count UTF-16 units of what a person sees, escape sequences taken out (``escapes.py``); text is
+    the line as it is kept. ``q`` is plain text, or a pattern of RE2 with ``regex=1``; ``case`` is 1 or 0, and
+    without it upper case counts if ``q`` has any. What finds nothing but empty text finds nothing.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ import functools
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_GET
 
@@ -17,8 +17,11 @@ from sessions_app.live.bodies import BODY, compact, fitting
 from sessions_app.live.feeds import FeedsFullError
 from sessions_app.live.following import begin
 from sessions_app.live.messages import HIGHEST, TAIL, Follow, Topic
+from sessions_app.live.questions import AskedWrongError, extent_of, number, query_of
 from sessions_app.live.reading import kept_of, read
-from sessions_app.live.spool import NO_LINES, Extent, Kept
+from sessions_app.live.searching import QueryError, Step, search
+from sessions_app.live.spool import NO_LINES
+from sessions_app.live.turns import BusyError, turns
 from sessions_app.live.waiting import Seen, TooManyError, frames_for
 from sessions_app.models import Record
 
@@ -26,10 +29,6 @@ RecordView = Callable[[PortalRequest, Record], Awaitable[HttpResponseBase]]
 SlugView = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
 BUSY = "You have too many requests of this kind open. Close other tabs, or try again in a moment."
-
-
-class AskedWrongError(Exception):
-    """The question cannot be answered; the text says why, for a person."""
 
 
 def for_script(view: RecordView) -> SlugView:
@@ -43,9 +42,9 @@ def for_script(view: RecordView) -> SlugView:
         record = await access.record_for(request.person, slug)
         try:
             return await view(request, record)
-        except AskedWrongError as error:
+        except (AskedWrongError, QueryError) as error:
             return _error(422, str(error))
-        except TooManyError:
+        except (TooManyError, BusyError):
             return _error(429, BUSY)
 
     return guarded
@@ -83,22 +82,27 @@ async def log_lines(request: PortalRequest, record: Record) -> HttpResponse:
     )
 
 
-def number(request: HttpRequest, name: str) -> int | None:
-    """Return a whole number of the query; None when it is not there, ``AskedWrongError`` when it is none."""
-    text = request.GET.get(name, "")
-    if not text:
-        return None
-    if not (text.isascii() and text.isdigit() and len(text) <= len(str(HIGHEST)) and int(text) <= HIGHEST):
-        raise AskedWrongError(f"“{name}” must be a whole number.")
-    return int(text)
-
-
-def extent_of(kept: Kept | None, epoch: int | None) -> Extent | None:
-    """Return which lines are kept of an epoch, the newest if none is named."""
-    extents = kept.extents if kept is not None else []
-    if epoch is None:
-        return extents[-1] if extents else None
-    return next((extent for extent in extents if extent.epoch == epoch), None)
+@for_script
+async def log_search(request: PortalRequest, record: Record) -> HttpResponse:
+    """Search kept lines one step further, and say where the next step begins."""
+    query = query_of(request)
+    epoch, after = number(request, "e"), number(request, "after") or 0
+    kept = await kept_of(record)
+    extent = extent_of(kept, epoch)
+    step = Step([], after, end=True)
+    if kept is not None and extent is not None:
+        step = await turns().run(request.person, lambda: search(kept, extent, after, query))
+    shown = extent.epoch if extent else epoch
+    epochs = [each.epoch for each in kept.extents] if kept is not None and shown is not None else []
+    answer = {
+        "hits": [[hit.line, hit.ranges, hit.text, hit.second] for hit in step.hits],
+        "e": shown,
+        "upto": step.upto,
+        "end": step.end,
+        "next_e": next((each for each in epochs if each > (shown or 0)), None),
+        "previous_e": next((each for each in reversed(epochs) if each < (shown or 0)), None),
+    }
+    return _json(compact(answer))
 
 
 async def _since(request: PortalRequest, record: Record, follow: Follow) -> HttpResponse:

@@ -236,7 +236,7 @@ def unmasked(page: str) -> str:
     return re.sub(r'(name="csrfmiddlewaretoken" value=)"\w+"', r"\1", page)
 
 
-@pytest.mark.parametrize("what", ["log/since", "events/since", "log/lines"])
+@pytest.mark.parametrize("what", ["log/since", "events/since", "log/lines", "log/search?q=x"])
 async def test_what_is_not_theirs_looks_like_nothing_and_starts_no_feed(
     browser: AsyncClient, alices: Record, platform_source: FakeSource, settings: Any, what: str
 ) -> None:
@@ -342,3 +342,71 @@ async def test_a_follow_by_request_and_by_socket_begins_the_same_feed(
     topic.feed.join(Looker())
     await Page(browser, alices).ask()
     assert len(feeds.registry().feeds) == 1
+
+
+async def search(browser: AsyncClient, record: Record, **query: Any) -> dict[str, Any]:
+    answer = await browser.get(f"/s/{record.slug}/log/search", query)
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+async def test_a_search_walks_the_epochs_and_comes_to_the_end(
+    browser: AsyncClient, alices: Record, data_folder: Path
+) -> None:
+    spool = Spool(data_folder / "spool", alices.slug)
+    first = spool.epoch
+    spool.append(["needle one", "hay"], 1_767_600_000)
+    spool.begin_epoch()
+    spool.append(["hay", "two needles: \x1b[1mneedle\x1b[0m"], 1_767_600_060)
+    spool.save({})
+    newest = await search(browser, alices, q="needle")
+    assert newest == {
+        "hits": [[2, [[4, 10], [13, 19]], "two needles: \x1b[1mneedle\x1b[0m", 1_767_600_060]],
+        "e": first + 1,
+        "upto": 2,
+        "end": True,
+        "next_e": None,
+        "previous_e": first,
+    }
+    oldest = await search(browser, alices, q="NEEDLE", case=0, e=first)
+    assert ([hit[0] for hit in oldest["hits"]], oldest["next_e"]) == ([1], first + 1)
+    assert (await search(browser, alices, q="needle", e=first, after=1))["hits"] == []
+    assert (await search(browser, alices, q=r"^ne+dle\b", regex=1, e=first))["hits"][0][1] == [[0, 6]]
+    unknown = await search(browser, alices, q="needle", e=5)
+    assert (unknown["hits"], unknown["end"], unknown["next_e"]) == ([], True, first)
+    assert not feeds.registry().feeds
+
+
+async def test_of_a_log_that_is_not_kept_a_search_finds_nothing(browser: AsyncClient, alices: Record) -> None:
+    found = await search(browser, alices, q="x")
+    assert (found["hits"], found["e"], found["end"], found["next_e"]) == ([], None, True, None)
+
+
+@pytest.mark.parametrize(
+    ("query", "said"),
+    [
+        ({"q": "(", "regex": "1"}, "missing )"),
+        ({"q": "x" * 501}, "too long"),
+        ({"q": "x", "regex": "yes"}, "“regex” must be 1 or 0."),
+        ({"q": "x", "after": "y"}, "whole number"),
+    ],
+)
+async def test_what_cannot_be_searched_for_is_said_in_a_sentence(
+    browser: AsyncClient, alices: Record, query: dict[str, str], said: str
+) -> None:
+    answer = await browser.get(f"/s/{alices.slug}/log/search", query)
+    assert answer.status_code == 422
+    assert said in answer.json()["error"]
+
+
+async def test_who_searches_too_much_at_once_is_told_to_wait(
+    browser: AsyncClient, alices: Record, data_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sessions_app.live.turns.AT_ONCE_EACH", 0)
+    monkeypatch.setattr("sessions_app.live.turns.PATIENCE", 0.05)
+    spool = Spool(data_folder / "spool", alices.slug)
+    spool.append(["one"], 1_767_600_000)
+    spool.save({})
+    answer = await browser.get(f"/s/{alices.slug}/log/search", {"q": "one"})
+    assert (answer.status_code, answer.headers["Retry-After"]) == (429, "5")
