@@ -337,7 +337,6 @@ class LogView {
     this.listen(this.part("query"), "keydown", (event) => {
       if (event.key === "Enter" && event.shiftKey) { event.preventDefault(); this.step(-1); }
     });
-    press("next", () => this.step(1));
     press("previous", () => this.step(-1));
     press("close", () => this.closeFind());
     press("filter", () => this.setFiltered(!this.isFiltered));
