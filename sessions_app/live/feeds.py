@@ -132,6 +132,7 @@ class Feed:
         self._person: Person | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping: asyncio.TimerHandle | None = None
+        self.halted = False
         self._hurried = asyncio.Event()
         self._awaited: list[asyncio.Future[None]] = []
         self._missing: set[Any] = set()
@@ -160,6 +161,8 @@ class Feed:
         """End the feed now."""
         if self._stopping is not None:
             self._stopping.cancel()
+        # Another feed may begin in its place before its task has ended.
+        self.halted = True
         if self._task is not None:
             self._task.cancel()
         self.on_stopped()
