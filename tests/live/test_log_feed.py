@@ -17,7 +17,8 @@ from sessions_app.client import errors
 from sessions_app.live import spool as spools
 from sessions_app.live.feeds import Registry, Session
 from sessions_app.live.log_feed import LogFeed
-from sessions_app.live.spool import Cursor, Kept, Segment, Spool
+from sessions_app.live.segments import Segment
+from sessions_app.live.spool import Cursor, Kept, Spool
 from sessions_app.models import Person, Record
 from tests.live.fakes import SECRET, FakeSource, Looker, record, until
 from tests.live.test_lines import lines_of
