@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sessions_app.live.spool import NO_LINES, Stretch
+from sessions_app.live.segments import NO_LINES, Stretch
 
 # How many bytes a body of several lines has at most.
 BODY = 64 * 1024

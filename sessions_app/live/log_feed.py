@@ -196,7 +196,7 @@ class LogFeed(Feed):
         Nobody is shown a line that a killed process would forget: the next one might give its number to
         another.
         """
-        if self._astray:
+        if self._astray or self.halted:
             return
         self._published = now()
         self._write_down()
@@ -211,7 +211,7 @@ class LogFeed(Feed):
         self.wake_all()
 
     def _write_down(self) -> None:
-        if self._fresh:
+        if self._fresh and not self.halted:
             with self._or_astray():
                 self._own_spool.append(self._fresh, int(time.time()))
             self._fresh, self._fresh_size = [], 0

@@ -20,7 +20,7 @@ from sessions_app.live.messages import HIGHEST, TAIL, Follow, Topic
 from sessions_app.live.questions import AskedWrongError, extent_of, number, query_of
 from sessions_app.live.reading import kept_of, read
 from sessions_app.live.searching import QueryError, Step, search
-from sessions_app.live.spool import NO_LINES
+from sessions_app.live.segments import NO_LINES
 from sessions_app.live.turns import BusyError, turns
 from sessions_app.live.waiting import Seen, TooManyError, frames_for
 from sessions_app.models import Record

@@ -12,7 +12,8 @@ from django.conf import settings
 
 from sessions_app.live.feeds import registry
 from sessions_app.live.log_feed import LogFeed
-from sessions_app.live.spool import NO_LINES, Cursor, Extent, Kept, Stretch, kept
+from sessions_app.live.segments import NO_LINES, Stretch
+from sessions_app.live.spool import Cursor, Extent, Kept, kept
 from sessions_app.models import Record
 
 # To open a spool is to read it once, and a search comes back for it many times.

@@ -30,6 +30,8 @@ class Shared:
         self.on_stopped: Callable[[], None] = lambda: None
         self._task: asyncio.Task[None] | None = None
         self._stopping: asyncio.TimerHandle | None = None
+        # Another may begin in its place before its task has ended, so it is to do nothing that lasts any more.
+        self.halted = False
 
     def join(self, viewer: Viewer) -> None:
         """Wake this viewer from now on; the first one starts the work."""
@@ -51,6 +53,7 @@ class Shared:
         """End the work now."""
         if self._stopping is not None:
             self._stopping.cancel()
+        self.halted = True
         if self._task is not None:
             self._task.cancel()
         self.on_stopped()

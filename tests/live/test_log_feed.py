@@ -17,7 +17,8 @@ from sessions_app.client import errors
 from sessions_app.live import spool as spools
 from sessions_app.live.feeds import Registry, Session
 from sessions_app.live.log_feed import LogFeed
-from sessions_app.live.spool import Cursor, Kept, Segment, Spool
+from sessions_app.live.segments import Segment
+from sessions_app.live.spool import Cursor, Kept, Spool
 from sessions_app.models import Person, Record
 from tests.live.fakes import SECRET, FakeSource, Looker, record, until
 from tests.live.test_lines import lines_of
@@ -272,6 +273,22 @@ async def test_a_process_killed_before_it_saved_gives_the_same_numbers_again(
     assert text_of(again) == ["one", "two", "three", "four"]
 
 
+async def test_a_feed_that_was_stopped_writes_nothing_more(
+    registry: Registry, source: FakeSource, data_folder: Path
+) -> None:
+    """Its successor may have opened the spool already, and a spool has one writer."""
+    source.piece, source.text = 1000, b"".join(b"line %d\n" % n for n in range(200_000))
+    feed, _ = started(registry)
+    await until(lambda: feed._fresh)
+    feed.stop()
+    left = {path.name: path.read_bytes() for path in (data_folder / "spool").iterdir()}
+    await feed.stopped()
+    assert {path.name: path.read_bytes() for path in (data_folder / "spool").iterdir()} == left
+    again, _ = started(registry)
+    await until(lambda: again.spool.last.line == 200_000, 10)
+    assert text_of(again)[-1] == "line 199999"
+
+
 async def test_a_disk_that_refuses_once_costs_no_line(
     registry: Registry, source: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -440,10 +457,19 @@ async def live_through(data: st.DataObject) -> None:
         fresh = b"%d " % turn + b"".join(data.draw(st.lists(PARTS, max_size=5)))
         source.text, written[-1] = source.text + fresh, written[-1] + fresh
         source.break_after = data.draw(st.sampled_from([None, 10]))
+        killed = data.draw(st.booleans())
         for _ in range(3):
             await read_now(feed, source)
-        if data.draw(st.booleans()):
+        if killed:
+            # What was written since the last save is forgotten.
+            feed.spool.save = lambda *_: None  # type: ignore[attr-defined]
+            source.text, written[-1] = source.text + b"unsaved\nha", written[-1] + b"unsaved\nha"
+            await read_now(feed, source)
+        if killed or data.draw(st.booleans()):
             feed = LogFeed(record(), source.connect)
+        # Should the log begin anew before this, what nobody read would be lost.
+        for _ in range(2 if killed else 0):
+            await read_now(feed, source)
     feed.session = Session("completed")
     await read_now(feed, source)
     epochs = [feed.spool.epoch - back for back in range(len(written) - 1, -1, -1)]
