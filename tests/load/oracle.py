@@ -116,7 +116,7 @@ class Oracle:
         self.play, self.options = play, options
         self.runs = [lines_of(run) for run in play.runs()]
         self.followers = [Follower(number, play.seed) for number in range(options.viewers)]
-        self.killed = 0
+        self.killed = self.filled = self.lost = 0
 
     async def judge(self, running: object) -> list[str]:
         """Perform; return what was wrong."""
@@ -157,14 +157,24 @@ class Oracle:
             await self._everybody(number)
             (folder / f"{number}").touch()
             if self.play.turns(number):
-                begin = self.play.half(number)[:30].decode()
+                await self._turn(on, folder, number)
 
-                async def turned(begin: str = begin) -> bool:
-                    text = await asyncio.to_thread(on.platform.alice.view, on.id, "logs")
-                    return text.startswith(begin)
+    async def _turn(self, on: Scene, folder: Path, number: int) -> None:
+        """See the log rotated behind a phase; where that is wanted, not before its half line was read."""
+        begin = self.play.half(number)[:30].decode()
 
-                await eventually(turned, PATIENCE)
-                (folder / f"{number}.turned").touch()
+        async def seen() -> bool:
+            return any((each.told.partial or "").startswith(begin) for each in self.followers)
+
+        async def turned() -> bool:
+            text = await asyncio.to_thread(on.platform.alice.view, on.id, "logs")
+            return text.startswith(begin)
+
+        if self.play.seen_before(number):
+            await eventually(seen, PATIENCE)
+            (folder / f"{number}.seen").touch()
+        await eventually(turned, PATIENCE)
+        (folder / f"{number}.turned").touch()
 
     async def _everybody(self, number: int) -> None:
         """Wait until each viewer has the last line of a phase."""
@@ -198,7 +208,7 @@ class Oracle:
 
     async def _fill_gaps(self, on: Scene, slug: str) -> None:
         """Ask for the lines of gaps that the portal kept, where it has an answer to that."""
-        self.filled = 0
+
         for part in (part for each in self.followers for part in each.told.parts):
             for begin, end in part.gaps:
                 at = begin
@@ -236,6 +246,8 @@ class Oracle:
             if not used:
                 return said
             run += used
+            if self.play.turns(run - 1) and self.play.seen_before(run - 1):
+                return f"behind phase {run - 1} the log was rotated and known again, but an epoch began"
             if run == len(self.runs):
                 return self._wild_difference(parts, sum(map(len, self.runs[run - used : run])))
             parts.pop(0)

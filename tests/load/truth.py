@@ -72,6 +72,7 @@ class Transcript:
     def __init__(self) -> None:
         self.parts: list[Part] = []
         self.rereads = 0
+        self.partial: str | None = None
         self.state: dict[str, Any] = {}
 
     @property
@@ -118,6 +119,7 @@ class Transcript:
 
     def _add(self, message: dict[str, Any]) -> None:
         self._here(message).lines += message["lines"]
+        self.partial = message["partial"]
 
     def _here(self, message: dict[str, Any]) -> Part:
         if not self.parts or message["e"] != self.parts[-1].epoch:

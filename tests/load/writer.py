@@ -16,8 +16,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 PATIENCE = 600.0
-# Long enough to be known again when only this much of it was read before the log was rotated.
+# More than a log may still grow behind a phase; a part of it, which is less, is enough to be known again.
 HALF_LINE = 12_000
+HALF_SEEN = 5_000
 
 
 def pieces(chance: random.Random, begin: int, end: int) -> Iterator[bytes]:
@@ -106,6 +107,10 @@ class Play:
         """Say whether the log is rotated behind this phase."""
         return 0 < number < self.phases - 1
 
+    def seen_before(self, number: int) -> bool:
+        """Say whether the half line is read before the log is rotated: then it is known again."""
+        return number % 2 == 0
+
     def wild(self) -> Iterator[bytes]:
         """Yield the lines at the end, which are written while the log is rotated again and again."""
         count = int(2.5 * self.log_size() / 100) + 1
@@ -113,14 +118,15 @@ class Play:
 
     def perform(self, folder: str) -> None:
         """Write phase after phase; behind the first one the log begins anew."""
-        unit = self.seconds / sum(count for count, _ in self.sizes()) / 3.2
+        unit = self.seconds / sum(count for count, _ in self.sizes()) / 4
         chance = random.Random(self.seed)
         for number in range(self.phases):
             size = len(self.half(number - 1)) if number > 1 else 0
             for piece in self.phase(number):
                 write(piece)
                 size += len(piece)
-                time.sleep(unit * chance.choice((0, 0, 1, 3, 12)))
+                # Half lines stand for long, so that a good part of all reads ends in one.
+                time.sleep(unit * (chance.choice((0, 0, 1, 3)) if piece.endswith(b"\n") else 12))
             if self.turns(number):
                 write(self.filling(number, size))
             wait_for(folder, f"{number}")
@@ -128,7 +134,12 @@ class Play:
                 # What a program does that opens its log anew.
                 os.ftruncate(1, 0)
             elif self.turns(number):
-                write(self.half(number))
+                half = self.half(number)
+                if self.seen_before(number):
+                    write(half[:HALF_SEEN])
+                    wait_for(folder, f"{number}.seen")
+                    half = half[HALF_SEEN:]
+                write(half)
                 wait_for(folder, f"{number}.turned")
         for line in self.wild():
             write(line)
