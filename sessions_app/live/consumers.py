@@ -27,7 +27,8 @@ from sessions_app import access
 from sessions_app.live import messages
 from sessions_app.live.feeds import FeedsFullError, registry
 from sessions_app.live.following import begin
-from sessions_app.live.handshake import Receive, Scope, Send, person_of, with_own_thread
+from sessions_app.live.handshake import Receive, Scope, Send
+from sessions_app.live.judging import judge
 from sessions_app.live.messages import Ack, BadMessageError, Follow, Leave, Message, Ping, Topic
 from sessions_app.live.topics import FollowedTopic, ListTopic
 from sessions_app.models import Person
@@ -118,6 +119,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             case "signed.out":
                 raise _Ended(messages.NOT_SIGNED_IN)
             case "rights.changed":
+                judge().forget()
                 await self._check_rights()
 
     async def connect(self) -> None:
@@ -201,7 +203,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _topic(self, follow: Follow) -> FollowedTopic:
         if follow.topic.what == "list":
             return ListTopic(registry().list_feed(self.person))
-        record = await with_own_thread(access.record_for(self.person, follow.topic.slug))
+        record = await judge().record(self.person, follow.topic.slug)
         return begin(record, follow)
 
     def _leave(self, topic: Topic) -> None:
@@ -264,12 +266,12 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             raise _Ended(messages.TOO_OLD)
 
     async def _check_rights(self) -> None:
-        person = await with_own_thread(person_of(self.scope["session_key"]))
+        person = await judge().person(self.scope["session_key"])
         if person is None or person.pk != self.person.pk:
             raise _Ended(messages.NOT_SIGNED_IN)
         for topic in [topic for topic in self.topics if topic.slug]:
             try:
-                await with_own_thread(access.record_for(self.person, topic.slug))
+                await judge().record(self.person, topic.slug)
             except access.NotThereError:
                 self._leave(topic)
                 await self._deny(topic, "absent")

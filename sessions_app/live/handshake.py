@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import Any, TypeVar
+from weakref import WeakKeyDictionary
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.conf import settings
@@ -19,6 +21,9 @@ Receive = Callable[[], Awaitable[dict[str, Any]]]
 Send = Callable[[dict[str, Any]], Awaitable[None]]
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 T = TypeVar("T")
+
+MOST_THREADS = 8
+_threads: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
 
 
 class PersonOfSession:
@@ -52,9 +57,13 @@ async def person_of(key: str) -> Person | None:
 async def with_own_thread(work: Awaitable[T]) -> T:
     """Await ``work`` with a database thread of its own.
 
-    Otherwise all sockets of a process share one thread, and one slow query keeps every other from opening.
+    Otherwise all sockets of a process share one thread, and one slow query keeps every other from opening. Only so
+    many at once: each costs memory that is not given back.
     """
-    async with ThreadSensitiveContext():
+    loop = asyncio.get_running_loop()
+    if loop not in _threads:
+        _threads[loop] = asyncio.Semaphore(MOST_THREADS)
+    async with _threads[loop], ThreadSensitiveContext():
         try:
             return await work
         finally:

@@ -34,7 +34,7 @@ from tests.local.harness import running as platform_running
 from tests.platforms import ROOT
 
 LOGS = b"view=logs"
-ACK_EVERY = 0.06
+ACK_SOON, ACK_LATE, MUCH = 0.06, 2.0, 32 * 1024
 CREATION_TIME = 60.0
 _FORM_KEY = re.compile(r'name="csrfmiddlewaretoken" value="([^"]+)"')
 _SLUG = re.compile(r'href="/s/([a-z0-9]+)"')
@@ -220,6 +220,8 @@ class Viewer(asyncio.Protocol):
         self._held = bytearray()
         self._upgraded = False
         self._drawn: dict[bytes, tuple[bytes, int]] = {}
+        self._acknowledged: dict[bytes, int] = {}
+        self._hurrying = False
         self._acking: asyncio.TimerHandle | None = None
         key = base64.b64encode(os.urandom(16)).decode()
         self._hello = (
@@ -289,13 +291,18 @@ class Viewer(asyncio.Protocol):
         if body.startswith((b'{"t":"log"', b'{"t":"events"')) and (found := _CREDIT.match(body)):
             what, slug, number = found[1], found[2], int(found[3])
             self._drawn[what + slug] = (b'"s":"%b","w":"%b"' % (slug, what), number)
-            if self._acking is None:
-                self._acking = self._loop.call_later(ACK_EVERY, self._acknowledge)
+            much = number - self._acknowledged.get(what + slug, 0) > MUCH
+            if self._acking is None or (much and not self._hurrying):
+                if self._acking is not None:
+                    self._acking.cancel()
+                self._hurrying = much
+                self._acking = self._loop.call_later(ACK_SOON if much else ACK_LATE, self._acknowledge)
 
     def _acknowledge(self) -> None:
         self._acking = None
-        for topic, number in self._drawn.values():
+        for key, (topic, number) in self._drawn.items():
             self._send(1, b'{"t":"ack",%b,"n":%d}' % (topic, number))
+            self._acknowledged[key] = number
         self._drawn.clear()
 
     def say(self, **message: Any) -> None:

@@ -17,7 +17,10 @@ const OPENING = 8_000;
 // So long without a socket, and the page asks over HTTP.
 const WITHOUT_SOCKET = 5_000;
 const CLOSE_WHEN_IDLE = 1_000;
-const ACK_EVERY = 60;
+// What little is drawn is acknowledged now and then, much of it soon: the portal sends so much ahead.
+const ACK_SOON = 60;
+const ACK_LATE = 2_000;
+const MUCH = 32 * 1024;
 const NOT_SIGNED_IN = 4401;
 const TOO_OLD = 4409;
 const TOO_MANY = 4429;
@@ -67,13 +70,16 @@ function ask(topic) {
 // Not more often than the server is willing to listen: the newest number says it all.
 function acknowledge(topic, n) {
   topic.drawn = Math.max(topic.drawn, n);
-  if (topic.timer) return;
+  const isMuch = topic.drawn - topic.acknowledged > MUCH;
+  if (topic.timer && (topic.isSoon || !isMuch)) return;
+  clearTimeout(topic.timer);
+  topic.isSoon = isMuch;
   topic.timer = setTimeout(() => {
     topic.timer = 0;
     if (topic.drawn <= topic.acknowledged || !isOpen()) return;
     topic.acknowledged = topic.drawn;
     say({ t: "ack", s: topic.slug, w: topic.what, n: topic.drawn });
-  }, ACK_EVERY);
+  }, isMuch ? ACK_SOON : ACK_LATE);
 }
 
 function open() {
