@@ -110,7 +110,7 @@ DATABASES = {
         "TEST": {"NAME": DATA_DIR / "test.sqlite3"},
     }
 }
-CHANNEL_LAYERS = {"default": {"BACKEND": "channels.layers.InMemoryChannelLayer"}}
+CHANNEL_LAYERS = {"default": {"BACKEND": "sessions_app.live.layers.SparingLayer"}}
 
 # Cookies. `__Host-` names need https, which a browser grants to localhost only in part, so they are for production.
 SECURE = PRODUCTION

@@ -60,7 +60,8 @@ def show(when: str, seen: dict[str, float]) -> None:
 async def abandoned(running: Platform, options: argparse.Namespace) -> bool:
     """Open so many, stop their processes, and look until they are gone."""
     async with scene(running, sockets=2 * options.sockets + 20) as on:
-        slug = await on.launch(Path(writer.__file__), "stamps", 3600, 5, 40)
+        # A line every ten seconds: to open and to abandon is what is measured, not to deliver.
+        slug = await on.launch(Path(writer.__file__), "stamps", 3600, 0.1, 40)
         # One viewer comes first and stays: the feed itself is no part of what is to go away.
         with crowd(on, slug, 1) as steady:
             await steady.opened()
@@ -79,7 +80,7 @@ async def abandoned(running: Platform, options: argparse.Namespace) -> bool:
                 after = look(on)
                 show("afterwards", after)
             await steady.tell("collect")
-            await asyncio.sleep(3)
+            await asyncio.sleep(25)
             delivery = await steady.delivery()
     each = (top["RSS MiB"] - before["RSS MiB"]) * 1024 / options.sockets
     kept = after["RSS MiB"] / before["RSS MiB"] - 1
