@@ -11,9 +11,10 @@ from sessions_app.live.escapes import visible
 from tests.browser.conftest import Portal
 from tests.live.test_escapes import CLASSES, CORPUS, HOSTILE, chance_texts, reference_spans
 
-ANSI = "/static/js/behaviours/log/ansi.js"
+ANSI, LEVELS = "/static/js/behaviours/log/ansi.js", "/static/js/behaviours/log/levels.js"
 IN_PAGE = f"""
 const {{ spans, visible, links, CLASSES }} = await import("{ANSI}");
+const {{ level }} = await import("{LEVELS}");
 function draw(text) {{
   const row = document.createElement("div");
   for (const run of spans(text)) {{
@@ -207,7 +208,49 @@ def test_no_link_holds_a_space_or_control_whatever_the_text(quiet: Page) -> None
     assert wrong == []
 
 
-@pytest.mark.parametrize("unit", [*HOSTILE, "https://a/(", "http://", "\x1b[31mx\x1b[m"])
+GUESSED = {
+    "error": [
+        "ERROR boom", "error: no such file", "Error: x", "FATAL x", "2026-01-02T03:04:05.123Z ERROR x",
+        "[2026-01-02 03:04:05] CRITICAL: x", "[ERROR] x", "[12:00:00 ERR] x", "level=error msg=x",
+        "ERROR: 3 WARN left", '{"level":"error","msg":"INFO"}', "Traceback (most recent call last):",
+        "KeyError: 'x'", "numpy.linalg.LinAlgError: x", "E0102 15:04:05.123456 1 main.go] x",
+        "[E 2026-01-02 03:04:05.123 ServerApp] x", "12:00:01 ERROR x", "x" * 190 + " ERROR x",
+        "Jan  2 15:04:05 host app: ERROR x", "[ERROR] once [error] twice",
+    ],
+    "warn": [
+        "WARN x", "WARNING:root:x", "Warning: x", "warning: unused",
+        "2026-01-02 03:04:05 | WARNING  | mod:fn:1 - x",
+        "2026-01-02 03:04:05,123 - distributed.worker - WARNING - x", "[warn] x", "lvl=warn",
+        '{"severity": "WARNING"}', "[W 15:04:05.123 NotebookApp] x", "[WARN] not INFO",
+    ],
+    "info": [
+        "INFO ready", "INFO:     127.0.0.1:1234 - \"GET / HTTP/1.1\" 200 OK",
+        "[2026-01-02 15:04:05.123Z] [CARTA] [info] Listening", "2026-01-02 03:04:05,123 - dask - INFO - x",
+        "[I 2026-01-02 15:04:05.123 ServerApp] x", "I0102 15:04:05.123456 1 x.go] x", "info: hosting",
+        "level=info", "1700000000.12 INFO x",
+    ],
+    "debug": [
+        "DEBUG x", "12:00:00 DEBUG x", "[debug] x", "TRACE x", "level: debug", "[D 15:04:05 NotebookApp] x",
+        "dbug: x",
+    ],
+    "": [
+        "", "plain", "0 errors", "0 errors, 0 warnings", "0 ERROR", "NO ERROR", "no error", "errors: 3",
+        "ERRORS", "info@example.org", "INFO@EXAMPLE.ORG", "error_rate=0.1", "ERROR_RATE=1", "ERROR=0",
+        "DEBUG=1 python x.py", "-DDEBUG", "loss INF", "--log-level=debug x", "/var/log/ERROR.log",
+        "information on debugging", "found ERROR and WARN", "[WARN] [ERROR]", "level=info was level=debug",
+        "x" * 197 + "ERROR", "x" * 195 + " ERRORS", "x" * 200 + " ERROR", "in-ERROR",
+        "error handling is on",
+    ],
+}  # fmt: skip
+
+
+def test_a_level_is_guessed_from_what_the_line_says_and_only_when_it_is_sure(quiet: Page) -> None:
+    lines = [line for each in GUESSED.values() for line in each]
+    guessed = dict(zip(lines, run(quiet, "return given.map(level);", lines), strict=True))
+    assert guessed == {line: name for name, each in GUESSED.items() for line in each}
+
+
+@pytest.mark.parametrize("unit", [*HOSTILE, "https://a/(", "http://", "\x1b[31mx\x1b[m", "[ERROR"])
 def test_ten_times_the_text_takes_about_ten_times_the_time(quiet: Page, unit: str) -> None:
     small, large = run(
         quiet,
@@ -216,7 +259,7 @@ def test_ten_times_the_text_takes_about_ten_times_the_time(quiet: Page, unit: st
           const text = given.repeat(size / given.length);
           visible(text.slice(0, 100_000));
           const begun = performance.now();
-          spans(text); visible(text); links(text);
+          spans(text); visible(text); links(text); level(text);
           return performance.now() - begun;
         });
         return taken;
