@@ -20,6 +20,7 @@ _SEQUENCE = re.compile(
     rf"|\x9b{_CONTROL_SEQUENCE}"
     rf"|\x90{_STRING}|\x98{_STRING}|\x9d{_STRING}|\x9e{_STRING}|\x9f{_STRING}"
 )
+_BEGINNING = re.compile(r"[\x1b\x90\x98\x9b\x9d-\x9f]")
 # Controls, and what turns the direction of writing. A tab stays a tab.
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
 _TURNS = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
@@ -56,9 +57,10 @@ def _shown(piece: str) -> str:
 
 
 def _pieces(text: str) -> Iterator[str]:
-    """Cut a text where sequences end. Wherever one looks from, the next end found is one."""
+    """Cut a text where sequences begin, or end by ``ESC \\``: that is never inside of one."""
     at = 0
-    while len(text) - at > _BLOCK and (found := _SEQUENCE.search(text, at + _BLOCK)):
-        yield text[at : found.end()]
-        at = found.end()
+    while found := _BEGINNING.search(text, at + _BLOCK):
+        cut = found.start() + (2 if text.startswith("\x1b\\", found.start()) else 0)
+        yield text[at:cut]
+        at = cut
     yield text[at:]

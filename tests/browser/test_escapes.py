@@ -59,11 +59,33 @@ def test_the_corpus_is_drawn_as_it_says(quiet: Page) -> None:
 
 
 def test_the_page_and_the_search_see_the_same_of_any_text(quiet: Page) -> None:
-    texts = [*chance_texts(4000, seed=40), *("".join(chance_texts(400, seed)) for seed in range(41, 61))]
+    long_ones = ["".join(chance_texts(3000, seed)) for seed in range(41, 46)]
+    # Long enough to be gone through in several pieces.
+    assert min(map(len, long_ones)) > 130_000
+    texts = [*chance_texts(4000, seed=40), *long_ones]
     for text, runs in zip(texts, runs_of(quiet, texts), strict=True):
         assert runs == reference_spans(text), repr(text)
     for text, seen in zip(texts, run(quiet, "return given.map(visible);", texts), strict=True):
         assert seen == visible(text), repr(text)
+
+
+def test_every_colour_of_a_program_becomes_the_one_of_the_sixteen_that_the_reference_names(
+    quiet: Page,
+) -> None:
+    steps = [0, 1, 31, 32, 63, 64, 65, 127, 128, 160, 161, 200, 223, 224, 255]
+    mixed = [f"2;{red};{green};{blue}" for red in steps for green in steps for blue in steps]
+    texts = [f"\x1b[38;{colour}mx" for colour in [*(f"5;{index}" for index in range(258)), *mixed]]
+    for text, runs in zip(texts, runs_of(quiet, texts), strict=True):
+        assert runs == reference_spans(text), repr(text)
+
+
+def test_a_line_of_endless_changes_is_seen_whole_and_drawn_in_a_bounded_number_of_runs(quiet: Page) -> None:
+    text = "\x1b[31ma\x1b[32mb" * 50_000
+    [runs] = runs_of(quiet, [text])
+    assert "".join(run for run, _ in runs) == visible(text) == "ab" * 50_000
+    assert len(runs) == 4096
+    assert runs[:2] == [("a", "ansi-fg-1"), ("b", "ansi-fg-2")]
+    assert runs[-1][1] == ""
 
 
 def test_a_line_cut_anywhere_is_drawn_as_text_and_has_no_effect(quiet: Page) -> None:

@@ -86,13 +86,15 @@ function shown(piece) {
   return CONTROL.test(rest) ? withSymbols(rest) : rest;
 }
 
-// Cuts a text where sequences end. Wherever one looks from, the next end found is one.
+// Cuts a text where sequences begin, or end by `ESC \`: that is never inside of one.
 function* pieces(text) {
+  const beginning = /[\x1b\x90\x98\x9b\x9d-\x9f]/g;
   let at = 0;
-  const search = new RegExp(SEQUENCE);
-  for (search.lastIndex = BLOCK; search.test(text); search.lastIndex = at + BLOCK) {
-    yield text.slice(at, search.lastIndex);
-    at = search.lastIndex;
+  for (beginning.lastIndex = BLOCK; beginning.test(text); beginning.lastIndex = at + BLOCK) {
+    const found = beginning.lastIndex - 1;
+    const cut = text.startsWith("\x1b\\", found) ? found + 2 : found;
+    yield text.slice(at, cut);
+    at = cut;
   }
   yield text.slice(at);
 }
@@ -116,11 +118,11 @@ function symbol(code) {
 }
 
 function add(runs, text, classes) {
-  const shown = visible(text);
-  if (!shown) return;
+  const seen = visible(text);
+  if (!seen) return;
   const last = runs.at(-1);
-  if (last?.classes === classes) last.text += shown;
-  else runs.push({ text: shown, classes });
+  if (last?.classes === classes) last.text += seen;
+  else runs.push({ text: seen, classes });
 }
 
 // Returns where addresses of the web stand in `visible(text)`, as [start, end].
