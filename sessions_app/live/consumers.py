@@ -30,7 +30,6 @@ from sessions_app.live.following import begin
 from sessions_app.live.handshake import Receive, Scope, Send
 from sessions_app.live.judging import judge
 from sessions_app.live.messages import Ack, BadMessageError, Follow, Leave, Message, Ping, Topic
-from sessions_app.live.tidying import attendance
 from sessions_app.live.topics import FollowedTopic, ListTopic
 from sessions_app.models import Person
 
@@ -92,7 +91,6 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         work = [self._talk(super().__call__(scope, receive, _noticing(send)))]
         if scope["person"] is not None:
             work += [self._pump(), self._watch()]
-        attendance().come()
         try:
             await self._until_first_ends(work)
         except _Ended as ended:
@@ -103,7 +101,6 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             logger.exception("A socket failed.")
             await self._close(messages.OUR_ERROR)
         finally:
-            attendance().go()
             await self._clean_up()
 
     async def dispatch(self, message: dict[str, Any]) -> None:
