@@ -133,6 +133,17 @@ def test_find_counts_in_the_whole_log_and_steps_through_it(page: Page, written: 
     expect(written).to_be_focused()
 
 
+def test_enter_right_after_typing_goes_to_the_first_line_found(page: Page, written: Locator) -> None:
+    written.focus()
+    page.keyboard.press("g")
+    expect(line(page, 1)).to_be_visible()
+    page.keyboard.press("/")
+    page.keyboard.type("frame 1507")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-log-hits]")).to_have_text("1 of 1 line")
+    expect(page.locator(".log__hit--now")).to_be_in_viewport()
+
+
 def test_a_pattern_finds_and_a_bad_one_is_explained_where_it_was_typed(page: Page, written: Locator) -> None:
     page.get_by_role("button", name="Find").click()
     query = page.get_by_role("searchbox", name="Find in the whole log")

@@ -39,6 +39,7 @@ class LogView {
     this.queue = [];
     this.frame = 0;
     this.missed = 0;
+    this.wantedStep = 0;
     this.chosen = null;
     this.wanted = placeIn(location.hash);
     this.settings = { wrap: false, times: false, ...remembered() };
@@ -335,7 +336,8 @@ class LogView {
     this.listen(this.part("search"), "submit", (event) => { event.preventDefault(); this.step(1); });
     this.listen(this.part("query"), "input", () => this.findSoon());
     this.listen(this.part("query"), "keydown", (event) => {
-      if (event.key === "Enter" && event.shiftKey) { event.preventDefault(); this.step(-1); }
+      // Not left to the form, whose button is disabled while nothing is found.
+      if (event.key === "Enter") { event.preventDefault(); this.step(event.shiftKey ? -1 : 1); }
     });
     press("previous", () => this.step(-1));
     press("close", () => this.closeFind());
@@ -400,9 +402,13 @@ class LogView {
     for (const name of ["next", "previous"]) this.part(name).disabled = !this.finder.hits.length;
     this.offerPart();
     this.list.soon();
+    if (this.wantedStep && this.finder.hits.length) this.step(this.wantedStep);
   }
 
   step(by) {
+    // Enter may come before what was typed has been looked for, or found.
+    if (this.part("query").value !== (this.finder.query?.q ?? "")) this.find();
+    this.wantedStep = this.finder.hits.length || this.finder.state !== "searching" ? 0 : by;
     const hit = this.finder.step(by, (hits) => this.nearest(hits, by));
     if (!hit) return;
     const index = this.list.source.indexOfKey(`${hit.epoch}.${hit.line}`);
