@@ -254,6 +254,9 @@ class World:
         await self.read_all()
         self.feed.session = Session("completed")
         await self.read()
+        if self.feed.state.kind != "ended":
+            # A last answer that is short or empty is asked for once more.
+            await self.read()
         assert self.feed.state.kind == "ended"
         for reader in self.readers:
             reader.catch_up()
