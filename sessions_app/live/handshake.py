@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.conf import settings
@@ -14,6 +13,7 @@ from django.contrib.auth import SESSION_KEY
 from django.db import connections as databases
 from django.http import parse_cookie
 
+from sessions_app.live.per_loop import PerLoop
 from sessions_app.models import Person
 
 Scope = dict[str, Any]
@@ -23,7 +23,7 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 T = TypeVar("T")
 
 MOST_THREADS = 8
-_threads: WeakKeyDictionary[asyncio.AbstractEventLoop, asyncio.Semaphore] = WeakKeyDictionary()
+_threads = PerLoop(lambda: asyncio.Semaphore(MOST_THREADS))
 
 
 class PersonOfSession:
@@ -60,10 +60,7 @@ async def with_own_thread(work: Awaitable[T]) -> T:
     Otherwise all sockets of a process share one thread, and one slow query keeps every other from opening. Only so
     many at once: each costs memory that is not given back.
     """
-    loop = asyncio.get_running_loop()
-    if loop not in _threads:
-        _threads[loop] = asyncio.Semaphore(MOST_THREADS)
-    async with _threads[loop], ThreadSensitiveContext():
+    async with _threads(), ThreadSensitiveContext():
         try:
             return await work
         finally:

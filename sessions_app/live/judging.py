@@ -10,10 +10,10 @@ import asyncio
 import time
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, TypeVar
-from weakref import WeakKeyDictionary
 
 from sessions_app import access
 from sessions_app.live.handshake import person_of, with_own_thread
+from sessions_app.live.per_loop import PerLoop
 from sessions_app.models import Person, Record
 
 # How old a judgement may be, in seconds; and after how many the old ones are thrown away.
@@ -56,9 +56,5 @@ class Judge:
         return answer
 
 
-_judges: WeakKeyDictionary[asyncio.AbstractEventLoop, Judge] = WeakKeyDictionary()
-
-
-def judge() -> Judge:
-    """Return the judge of the running event loop."""
-    return _judges.setdefault(asyncio.get_running_loop(), Judge())
+# The judge of the running event loop.
+judge = PerLoop(Judge)

@@ -16,7 +16,6 @@ from collections.abc import AsyncIterator, Coroutine, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from django.conf import settings
 from django.db.models import Exists, OuterRef, Q
@@ -27,6 +26,7 @@ from sessions_app.live import spool
 from sessions_app.live.feeds import Feed, FeedsFullError, registry
 from sessions_app.live.following import feed_of
 from sessions_app.live.handshake import with_own_thread
+from sessions_app.live.per_loop import PerLoop
 from sessions_app.live.waiting import Waiter
 from sessions_app.models import Person, Record
 from sessions_app.models.record import OVER
@@ -286,12 +286,5 @@ def _own_task(work: Coroutine[Any, Any, None]) -> asyncio.Task[None]:
     return contextvars.Context().run(asyncio.get_running_loop().create_task, work)
 
 
-_keepers: WeakKeyDictionary[asyncio.AbstractEventLoop, Keeper] = WeakKeyDictionary()
-
-
-def keeper() -> Keeper:
-    """Return the keeper of the running event loop."""
-    loop = asyncio.get_running_loop()
-    if loop not in _keepers:
-        _keepers[loop] = Keeper()
-    return _keepers[loop]
+# The keeper of the running event loop.
+keeper = PerLoop(Keeper)

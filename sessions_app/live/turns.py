@@ -6,8 +6,8 @@ import asyncio
 from collections import Counter
 from collections.abc import Callable
 from typing import TypeVar
-from weakref import WeakKeyDictionary
 
+from sessions_app.live.per_loop import PerLoop
 from sessions_app.models import Person
 
 AT_ONCE = 4
@@ -55,12 +55,5 @@ class Turns:
         return self._running.total() < AT_ONCE and self._running[person.pk] < AT_ONCE_EACH
 
 
-_turns: WeakKeyDictionary[asyncio.AbstractEventLoop, Turns] = WeakKeyDictionary()
-
-
-def turns() -> Turns:
-    """Return the turns of the running event loop."""
-    loop = asyncio.get_running_loop()
-    if loop not in _turns:
-        _turns[loop] = Turns()
-    return _turns[loop]
+# The turns of the running event loop.
+turns = PerLoop(Turns)
