@@ -8,11 +8,11 @@ import hashlib
 import itertools
 import logging
 import random
+import secrets
 import time
 from collections.abc import Coroutine
 from dataclasses import dataclass
 from typing import Any
-from weakref import WeakKeyDictionary
 
 from asgiref.sync import async_to_sync
 from channels.exceptions import StopConsumer
@@ -30,6 +30,7 @@ from sessions_app.live.following import begin
 from sessions_app.live.handshake import Receive, Scope, Send
 from sessions_app.live.judging import judge
 from sessions_app.live.messages import Ack, BadMessageError, Follow, Leave, Message, Ping, Topic
+from sessions_app.live.sockets import sockets
 from sessions_app.live.topics import FollowedTopic, ListTopic
 from sessions_app.models import Person
 
@@ -44,7 +45,8 @@ class Limits:
     # reading.
     window: int = 256 * 1024
     heartbeat: float = 15.0
-    silence: float = 45.0
+    # Two heartbeats and a moment; looked at with each, so that nobody is missed for longer than 50 s.
+    silence: float = 35.0
     stuck: float = 90.0
     recheck: float = 60.0
     age: float = 12 * 3600.0
@@ -64,9 +66,6 @@ class _Ended(Exception):  # noqa: N818 - not an error: how a socket's work ends 
 
 class _Gone(Exception):  # noqa: N818
     """The browser left, and the server noticed when something was sent."""
-
-
-_sockets: WeakKeyDictionary[asyncio.AbstractEventLoop, dict[int, set[LiveConsumer]]] = WeakKeyDictionary()
 
 
 class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
@@ -119,7 +118,7 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             case "signed.out":
                 raise _Ended(messages.NOT_SIGNED_IN)
             case "rights.changed":
-                judge().forget()
+                judge().forget(message["change"])
                 await self._check_rights()
 
     async def connect(self) -> None:
@@ -128,10 +127,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         self._accepted = True
         if self.person is None:
             raise _Ended(messages.NOT_SIGNED_IN)
-        mine = _of_this_loop().setdefault(self.person.pk, set())
-        if len(mine) >= settings.SOCKETS_PER_PERSON:
+        if not sockets().enter(self.person.pk, self, settings.SOCKETS_PER_PERSON):
             raise _Ended(messages.TOO_MANY)
-        mine.add(self)
         if self.channel_layer is not None:
             for group in self._groups():
                 await self.channel_layer.group_add(group, self.channel_name)
@@ -283,7 +280,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _clean_up(self) -> None:
         for topic in tuple(self.topics):
             self._leave(topic)
-        self._forget()
+        if self.person is not None:
+            sockets().leave(self.person.pk, self)
         if self._accepted and self.channel_layer is not None:
             for group in self._groups():
                 await self.channel_layer.group_discard(group, self.channel_name)
@@ -292,13 +290,6 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
         """Return the groups through which small signals reach this socket."""
         groups = [_group_of(self.scope["session_key"])]
         return groups if self.person is None else [*groups, _group_of_person(self.person.pk)]
-
-    def _forget(self) -> None:
-        people = _of_this_loop()
-        if self.person is not None and self.person.pk in people:
-            people[self.person.pk].discard(self)
-            if not people[self.person.pk]:
-                del people[self.person.pk]
 
 
 def _noticing(send: Send) -> Send:
@@ -313,13 +304,6 @@ def _noticing(send: Send) -> Send:
     return noticing
 
 
-def _of_this_loop() -> dict[int, set[LiveConsumer]]:
-    loop = asyncio.get_running_loop()
-    if loop not in _sockets:
-        _sockets[loop] = {}
-    return _sockets[loop]
-
-
 def _group_of(session_key: str) -> str:
     """Return the group of one browser's sockets; the key itself is a secret."""
     return f"browser.{hashlib.sha256(session_key.encode()).hexdigest()[:40]}"
@@ -332,7 +316,7 @@ def _group_of_person(pk: int) -> str:
 @receiver(access.rights_changed, dispatch_uid="live.rights_changed")
 def _rights_changed(person_pk: int, **_: Any) -> None:
     """Judge again what this person's sockets follow; the check every minute finds what is missed here."""
-    _signal(_group_of_person(person_pk), "rights.changed")
+    _signal(_group_of_person(person_pk), "rights.changed", change=secrets.token_hex(8))
 
 
 @receiver(post_delete, sender=BrowserSession, dispatch_uid="live.signed_out")
@@ -341,7 +325,7 @@ def _signed_out(instance: BrowserSession, **_: Any) -> None:
     _signal(_group_of(instance.session_key), "signed.out")
 
 
-def _signal(group: str, kind: str) -> None:
+def _signal(group: str, kind: str, **more: str) -> None:
     layer = get_channel_layer()
     if layer is not None:
-        async_to_sync(layer.group_send)(group, {"type": kind})
+        async_to_sync(layer.group_send)(group, {"type": kind, **more})

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import deque
 from collections.abc import Callable, Coroutine, Hashable
 from typing import Any, TypeVar
 
@@ -19,6 +20,8 @@ from sessions_app.models import Person, Record
 # How old a judgement may be, in seconds; and after how many the old ones are thrown away.
 FRESH = 1.0
 MANY = 1000
+# So many changes of rights are remembered as known.
+RECENT = 64
 
 T = TypeVar("T")
 
@@ -28,6 +31,7 @@ class Judge:
 
     def __init__(self) -> None:
         self._judgements: dict[Hashable, tuple[float, asyncio.Task[Any]]] = {}
+        self._changes: deque[str] = deque(maxlen=RECENT)
 
     async def person(self, session_key: str) -> Person | None:
         """Return who is signed in with this session now."""
@@ -37,9 +41,11 @@ class Judge:
         """Return the record if this person may see it; raises ``access.NotThereError``."""
         return await self._shared(("record", person.pk, slug), lambda: access.record_for(person, slug))
 
-    def forget(self) -> None:
-        """Judge everything anew: somebody's rights have changed."""
-        self._judgements.clear()
+    def forget(self, change: str) -> None:
+        """Judge everything anew: somebody's rights have changed. Each of their sockets says so of the same change."""
+        if change not in self._changes:
+            self._changes.append(change)
+            self._judgements.clear()
 
     async def _shared(self, key: Hashable, judge: Callable[[], Coroutine[Any, Any, T]]) -> T:
         now = time.monotonic()

@@ -19,6 +19,7 @@ from sessions_app.live import consumers, feeds, following, spool
 from sessions_app.live.consumers import Limits, LiveConsumer
 from sessions_app.live.handshake import PersonOfSession
 from sessions_app.live.origins import OwnOriginsOnly
+from sessions_app.live.sockets import sockets
 from sessions_app.models import Person, Record
 from sessions_app.routing import websocket_urlpatterns
 from tests.live.fakes import FakeSource, event, until
@@ -425,7 +426,21 @@ async def test_an_error_in_a_handler_leaves_no_task_no_viewer_and_one_log_entry(
     await until(lambda: not feed.viewers and not feeds.registry().feeds)
     await until(lambda: len(asyncio.all_tasks()) <= 2)
     assert len([entry for entry in caplog.records if entry.exc_info]) == 1
-    assert not consumers._of_this_loop()
+    assert not sockets()
+
+
+async def test_who_may_see_less_is_told_at_once_in_every_tab(
+    alice: Person, alices: Record, platform_source: FakeSource
+) -> None:
+    tabs = [Tab(await key_of(alice)) for _ in range(4)]
+    for tab in tabs:
+        await tab.open()
+        await tab.follow_log(alices)
+        await tab.hear("epoch")
+    slug, _ = alices.slug, await alices.adelete()
+    for tab in tabs:
+        assert await tab.hear("denied", s=slug, why="absent")
+        await tab.leave()
 
 
 async def test_leaving_a_topic_ends_its_messages_and_its_feed(
@@ -459,14 +474,14 @@ async def test_a_browser_that_left_unsaid_is_no_error(
 ) -> None:
     await tab.follow_log(alices)
     await tab.hear("epoch")
-    [consumer] = next(iter(consumers._of_this_loop().values()))
+    [consumer] = sockets().of(alices.owner_id)
 
     async def closed(message: Any) -> None:
         raise ConnectionError("Attempt to send on a closed protocol")
 
     consumer.base_send = consumers._noticing(closed)
     platform_source.text = b"one\n"
-    await until(lambda: not consumers._of_this_loop())
+    await until(lambda: not sockets())
     assert not [entry for entry in caplog.records if entry.levelname == "ERROR"]
 
 

@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from statistics import quantiles
@@ -30,6 +30,8 @@ from tests.platforms import ROOT
 
 STAMP = re.compile(rb"@(\d+\.\d+)@")
 AT_ONCE = 16
+# Seconds before each try.
+RETRIES = (0, 1, 2, 4)
 OPENING_TIME = 600.0
 
 
@@ -45,8 +47,16 @@ class Watchers:
         self.gaps = 0
 
     async def open_one(self, number: int) -> None:
-        """Open a socket and follow."""
-        viewer = await opened(self.port, os.environ["CROWD_COOKIE"], lambda frame: self.take(number, frame))
+        """Open a socket and follow; who comes in a rush is let in a little later, as a page is."""
+        for pause in RETRIES:
+            await asyncio.sleep(pause)
+            with suppress(ConnectionResetError):
+                viewer = await opened(
+                    self.port, os.environ["CROWD_COOKIE"], lambda frame: self.take(number, frame)
+                )
+                break
+        else:
+            raise ConnectionResetError("The handshake was cut again and again.")
         viewer.follow(self.slug, tail=self.tail)
         self.viewers.append(viewer)
 

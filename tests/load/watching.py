@@ -21,7 +21,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
 from random import randrange
-from socket import AF_INET
+from socket import AF_INET, AF_UNIX, socket
 from typing import Any
 
 import aiohttp
@@ -61,6 +61,9 @@ class Web:
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CANFARWEB_")}
         kept.pop("DJANGO_SETTINGS_MODULE", None)
         kept["CANFARWEB_SOCKETS_PER_PERSON"] = str(self._sockets)
+        self._window = self.data.parent / "window"
+        self._window.unlink(missing_ok=True)
+        kept["LOOK_INTO"] = str(self._window)
         self._complaints = (self.data.parent / "portal.err").open("a")
         self.popen = subprocess.Popen(
             command, cwd=ROOT, env=kept, stdout=subprocess.PIPE, stderr=self._complaints, text=True
@@ -98,6 +101,12 @@ class Web:
     def memory(self) -> int:
         """Return its RSS in bytes."""
         return int(self.process.memory_info().rss)
+
+    def held(self) -> dict[str, int]:
+        """Return how many tasks are not done there, and how many blocks of memory Python has in use."""
+        with socket(AF_UNIX) as asking:
+            asking.connect(str(self._window))
+            return dict(json.loads(asking.makefile("rb").read()))
 
     def cpu(self) -> float:
         """Return the seconds of CPU that it has had, user and system."""

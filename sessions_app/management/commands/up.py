@@ -23,6 +23,8 @@ from django.db.utils import Error as DatabaseError
 from sessions_app.management import child, statics
 from sessions_app.models import Credential, Person, WelcomeKey
 
+# Seconds: half a day, longer than the portal's own limit for a socket.
+LONGEST = 43200
 # `localhost` is both; a stranger on the other one could receive the sign-in link.
 LOOPBACK = ((socket.AF_INET, "127.0.0.1"), (socket.AF_INET6, "::1"))
 
@@ -145,7 +147,9 @@ def serve(port: int, ready: Callable[[], None]) -> None:
         endpoints=endpoints,
         server_name="canfarweb",
         ready_callable=listens,
-        websocket_timeout=43200,
+        websocket_timeout=LONGEST,
+        # The sockets have a heartbeat of their own. Daphne's keeps each half a minute longer in memory than it lives.
+        ping_interval=LONGEST,
         application_close_timeout=5,
     ).run()
     if not listening:
