@@ -9,6 +9,7 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -19,7 +20,7 @@ from sessions_app import connections
 from sessions_app.client import AsyncSession
 from sessions_app.connections import connection, writes
 from sessions_app.live import feeds, keeper, spool
-from sessions_app.live.keeper import Keeper
+from sessions_app.live.keeper import Keeper, Patience
 from sessions_app.models import Credential, Person, Record
 from tests.conftest import until
 from tests.live.fakes import FakeSource
@@ -202,11 +203,22 @@ async def test_a_platform_that_is_away_is_asked_less_and_less_and_quietly(
         await until(lambda: _failed(running, somebody, 3), what="three failures", seconds=30)
     finally:
         clean_platform.start_again()
-    pauses = running._people[somebody.pk].again - time.monotonic()
-    assert pauses > 0.3
     assert not [entry for entry in caplog.records if entry.levelname in {"ERROR", "CRITICAL"}]
     running._people[somebody.pk].again = 0
     await until(lambda: _failed(running, somebody, 0), what="an answer", seconds=30)
+
+
+def test_what_fails_again_and_again_is_tried_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keeper, "time", SimpleNamespace(monotonic=lambda: 1000.0))
+    monkeypatch.setattr(keeper, "LIST_EVERY", 60.0)
+    patience, pauses = Patience(), []
+    assert not patience.waits
+    for _ in range(20):
+        patience.failed()
+        pauses.append((patience.again - 1000) / keeper.LIST_EVERY)
+    assert patience.waits
+    assert pauses[:4] == [1, 2, 4, 8]
+    assert max(pauses) == pauses[-1] == 30
 
 
 async def _failed(running: Keeper, person: Person, times: int) -> bool:
