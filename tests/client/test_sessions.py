@@ -168,7 +168,7 @@ print(time.process_time() - begun, {"httpx", "aiohttp", "asyncio"} & set(sys.mod
     runs = [in_a_fresh_python(code).split(maxsplit=1) for _ in range(3)]
     assert {loaded for _, loaded in runs} == {"set()"}
     # The quickest counts: on a busy machine the others tell of their neighbours.
-    assert min(float(seconds) for seconds, _ in runs) < 0.15
+    assert min(float(seconds) for seconds, _ in runs) < 0.3
 
 
 def test_another_transport_may_stand_in_for_the_network() -> None:

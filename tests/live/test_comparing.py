@@ -119,10 +119,10 @@ def test_the_longest_overlap_is_found(tail: bytes, text: bytes) -> None:
 
 @pytest.mark.parametrize("tail", [b"a" * 65536, b"b" + b"a" * 65535, b"ab" + b"a" * 65534])
 def test_a_text_made_to_be_slow_is_searched_quickly(tail: bytes) -> None:
-    began = time.perf_counter()
+    began = time.process_time()
     last_occurrence(io.BytesIO(b"a" * 4_000_000), tail, 3_900_000)
     overlap(tail, b"a" * 65000 + b"c" * 500, 256)
-    assert time.perf_counter() - began < 2
+    assert time.process_time() - began < 20  # A quadratic search takes hours.
 
 
 @settings(max_examples=60, deadline=None)

@@ -117,7 +117,7 @@ def test_more_people_than_can_be_checked_at_once_are_told_to_come_again(
         asked = [several.submit(enter, number) for number in range(40)]
         began = time.monotonic()
         assert alice.get("/session").status_code == 200
-        assert time.monotonic() - began < 2
+        assert time.monotonic() - began < 10
         answers = [each.result() for each in asked]
     refused = [answer for answer in answers if answer.status_code == 503]
     assert {answer.status_code for answer in answers} == {401, 503}
