@@ -87,11 +87,18 @@ def name_the_portal(get_response: GetResponse) -> GetResponse:
 
 @async_only_middleware
 def compress_pages(get_response: GetResponse) -> GetResponse:
-    """Compress pages, with Django's padding against guessing secrets by length."""
+    """Compress pages, with Django's padding against guessing secrets by length.
+
+    What is sent in pieces goes as it is: of asynchronous pieces Django makes a gzip member each, and browsers stop
+    after the first.
+    """
     gzip = GZipMiddleware(_unused)
 
     async def middleware(request: HttpRequest) -> HttpResponse:
-        return cast(HttpResponse, gzip.process_response(request, await get_response(request)))
+        response = await get_response(request)
+        if response.streaming:
+            return response
+        return cast(HttpResponse, gzip.process_response(request, response))
 
     return middleware
 

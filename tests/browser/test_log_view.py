@@ -162,9 +162,7 @@ def test_only_the_lines_found_can_be_shown_and_one_of_them_in_its_place(page: Pa
     expect(page.locator("[data-log-hits]")).to_have_text("6 lines")
     page.get_by_role("button", name="Only these").click()
     expect(page.locator(".log__line")).to_have_count(6)
-    with page.expect_download() as download:
-        page.get_by_role("link", name="Download found").click()
-    kept = Path(download.value.path()).read_text().splitlines()
+    kept = downloaded(page, "Download found")
     assert [text.split()[1] for text in kept] == [str(number) for number in range(7, LINES, 500)]
     line(page, 1008).locator(".log__number").click()
     expect(line(page, 1009)).to_be_visible()
@@ -232,3 +230,26 @@ def test_the_log_stays_when_its_session_is_destroyed(page: Page, written: Locato
     page.keyboard.press("/")
     page.keyboard.type("no flat field")
     expect(page.locator("[data-log-hits]")).to_have_text("6 lines")
+
+
+@pytest.mark.parametrize("afterwards", ["time.sleep(600)", ""], ids=["running", "ended"])
+def test_a_long_log_is_downloaded_to_its_last_line(page: Page, tmp_path: Path, afterwards: str) -> None:
+    count = 50_000
+    code = f"import time\nfor n in range({count}): print('frame', n, 'reduced')\nprint(end='', flush=True)\n"
+    session_writing(page, code + afterwards, tmp_path)
+    expect(line(page, count)).to_be_visible(timeout=30_000)
+    if not afterwards:
+        expect(page.locator("[data-log-status]")).to_contain_text("whole log", timeout=20_000)
+    wanted = [f"frame {n} reduced" for n in range(count)]
+    assert downloaded(page, "Download") == wanted
+    page.keyboard.press("/")
+    page.keyboard.type("frame")
+    expect(page.locator("[data-log-hits]")).to_contain_text("the first 5,000 lines", timeout=30_000)
+    assert downloaded(page, "Download found") == wanted
+
+
+def downloaded(page: Page, link: str) -> list[str]:
+    """Follow a link to a file and return its lines."""
+    with page.expect_download() as download:
+        page.get_by_role("link", name=link, exact=True).click()
+    return Path(download.value.path()).read_text().splitlines()
