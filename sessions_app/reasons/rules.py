@@ -204,7 +204,7 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "pending failed",
         PULL,
-        r"executable file not found|no such file or directory: unknown",
+        r"executable file not found|no such file or directory: unknown|could not run '.{1,200}?': no such file",
         "The command was not found in the image.",
         "The image has no program of that name on its path.",
         "Check the spelling of the command, and that the image has it.",

@@ -180,6 +180,26 @@ def test_a_line_has_an_address_that_leads_back_to_it(page: Page, written: Locato
     other.goto(page.url)
     expect(other.locator(".log__line--chosen")).to_have_count(4)
     wait_for_lines(other, {12, 13, 14, 15})
+    # Who comes to a line goes on from there with the keys.
+    other.keyboard.press("G")
+    wait_for_lines(other, {LINES})
+
+
+def test_what_was_chosen_can_be_unchosen(page: Page, written: Locator) -> None:
+    written.focus()
+    page.keyboard.press("g")
+    for undo in (
+        lambda: page.keyboard.press("Escape"),
+        lambda: line(page, 12).locator(".log__number").click(),
+    ):
+        line(page, 12).locator(".log__number").click()
+        expect(page.locator(".log__line--chosen")).to_have_count(1)
+        expect(page.get_by_role("link", name="Download chosen")).to_be_visible()
+        expect(written).to_be_focused()
+        undo()
+        expect(page.locator(".log__line--chosen")).to_have_count(0)
+        expect(page.get_by_role("link", name="Download chosen")).to_be_hidden()
+        expect(page).not_to_have_url(re.compile("#"))
 
 
 def test_copying_gives_the_chosen_lines_as_plain_text(page: Page, tmp_path: Path) -> None:

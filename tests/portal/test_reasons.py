@@ -172,6 +172,12 @@ WORDINGS = [
         "The command was not found in the image.",
     ),
     (
+        "failed",
+        "Failed",
+        "Could not run 'fit': No such file or directory",
+        "The command was not found in the image.",
+    ),
+    (
         "pending",
         "Failed",
         'Failed to pull image "images.canfar.net/skaha/desktop:1": this machine lacks Xvnc: install tigervnc',

@@ -229,8 +229,19 @@ class LogView {
     const { epoch } = placeIn(number.hash);
     if (this.isFiltered) { this.setFiltered(false); this.goTo(epoch, line); }
     const isRange = event.shiftKey && this.chosen?.epoch === epoch;
-    this.choose(epoch, isRange ? this.chosen.start : line, line);
+    const isAll = !isRange && this.isChosen(epoch, line) && this.chosen.from === this.chosen.to;
+    if (isAll) this.unchoose();
+    else this.choose(epoch, isRange ? this.chosen.start : line, line);
     this.list.follow(false);
+    // The row with the link is drawn anew; the keys go on in the log.
+    this.area.focus({ preventScroll: true });
+  }
+
+  unchoose() {
+    this.chosen = null;
+    history.replaceState(history.state, "", location.pathname + location.search);
+    this.offerPart();
+    this.list.soon();
   }
 
   choose(epoch, start, line) {
@@ -261,6 +272,7 @@ class LogView {
     this.chosen = { epoch, start: from, from, to };
     this.offerPart();
     this.goTo(epoch, from);
+    if (document.activeElement === document.body) this.area.focus({ preventScroll: true });
   }
 
   goTo(epoch, line) {
@@ -454,6 +466,7 @@ class LogView {
   key(event) {
     if ((event.ctrlKey || event.metaKey) && event.key === "f") { event.preventDefault(); this.openFind(); return; }
     if (event.key === "Escape" && this.isFinding) { event.preventDefault(); this.closeFind(); return; }
+    if (event.key === "Escape" && this.chosen) { event.preventDefault(); this.unchoose(); return; }
     if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input")) return;
     const line = this.list.heights.usual;
     const does = {
