@@ -215,6 +215,8 @@ class LaunchForm(forms.Form):
             self.remarks["cmd"].append(
                 "The command is one word to the platform and is not split; what follows it belongs to the arguments."
             )
+        if not cmd:
+            self.remarks["cmd"].append("Without a command the image's own runs.")
         if args.strip() and not cmd:
             self.remarks["args"].append("Without a command these go to the image's own.")
         for field, text in (("cmd", cmd), ("args", args), ("env", cleaned.get("env") or "")):

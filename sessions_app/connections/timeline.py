@@ -48,7 +48,7 @@ STATE_SAYS = {
     "pending": "It waits to start.",
     "running": "It is running.",
     "ending": "It is ending.",
-    "completed": "It ended by itself, without an error.",
+    "completed": "It is completed.",
     "failed": "It failed.",
     "unknown": "The platform does not say how it is.",
 }
@@ -102,13 +102,35 @@ async def history(record: Record, secret: str) -> list[TimelineRow]:
 
 def ordered(*parts: Iterable[TimelineRow]) -> list[TimelineRow]:
     """Return all rows in the order of time, newest last; what is too much goes from the oldest on."""
-    rows = sorted((row for part in parts for row in part), key=_place)
+    rows = _running_before_its_end(sorted((row for part in parts for row in part), key=_place))
     room = MOST_BYTES
     for place in range(len(rows) - 1, -1, -1):
         room -= len(json.dumps(rows[place], ensure_ascii=False).encode()) + 1
         if room < 0:
             return rows[place + 1 :]
     return rows
+
+
+def _running_before_its_end(rows: list[TimelineRow]) -> list[TimelineRow]:
+    """Put "running", which is seen some seconds late, before an end that the platform told meanwhile.
+
+    Between the program's last start and that end it did run, so the row takes the end's time: until then, at least.
+    """
+    placed: list[TimelineRow] = []
+    has_started, end = False, None
+    for row in rows:
+        if row["source"] == "platform":
+            if row["reason"] == "Started":
+                has_started, end = True, None
+            elif has_started and end is None and reasons.tells_end(row["reason"], row["message"]):
+                end = len(placed)
+        if end is not None and row["source"] == "state" and row["reason"] == "Running":
+            at = placed[end]["last"]
+            placed.insert(end, {**row, "first": at, "last": at})
+            end += 1
+        else:
+            placed.append(row)
+    return placed
 
 
 def told_events(record: Record) -> list[ToldEvent]:

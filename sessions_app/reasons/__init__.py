@@ -28,12 +28,14 @@ __all__ = [
     "rule_for",
     "says",
     "sentence",
+    "tells_end",
 ]
 
 # Seconds after which it is worth a word that nothing was told at all.
 SILENCE = 120.0
 # Told as warnings by every session that starts: a program needs a moment before it answers.
 _NOISE = re.compile(r"Unhealthy|ProbeWarning")
+_END = re.compile(r"Completed|Killing")
 
 
 class EventLike(Protocol):
@@ -92,6 +94,14 @@ def explain(state: str, events: Sequence[EventLike], age: float | None = None) -
 def is_noise(reason: str) -> bool:
     """Say whether events of this reason are told as warnings though nothing is wrong."""
     return _NOISE.fullmatch(reason) is not None
+
+
+@lru_cache(maxsize=4096)
+def tells_end(reason: str, message: str) -> bool:
+    """Say whether an event tells that a program which ran does so no more."""
+    return _END.fullmatch(reason) is not None or any(
+        rule.states == {"failed"} and _matched(rule, reason, message) for rule in RULES
+    )
 
 
 @lru_cache(maxsize=4096)
@@ -175,4 +185,7 @@ def _matched(rule: Rule, reason: str, message: str) -> re.Match[str] | None:
 
 def _raw(events: Sequence[EventLike]) -> str:
     warning = next((event for event in events if event.type == "Warning"), events[0])
-    return f"{warning.reason}: {warning.message}"[:300]
+    # Beside the state "Failed" an event's reason of the same word says nothing.
+    return (warning.message if warning.reason in {"Failed", ""} else f"{warning.reason}: {warning.message}")[
+        :300
+    ]

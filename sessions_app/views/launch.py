@@ -11,7 +11,9 @@ from django.http import HttpResponse
 from django.shortcuts import redirect
 from django.views.decorators.http import require_http_methods, require_POST
 
+from sessions_app import access
 from sessions_app.connections import Connection, writes
+from sessions_app.connections.asked import Asked, asked_for
 from sessions_app.connections.writes import LaunchRequest
 from sessions_app.forms import KIND_TITLES, KINDS, LaunchForm, Surroundings, suggested_name
 from sessions_app.models import Operation
@@ -29,7 +31,8 @@ async def form(request: PortalRequest, connection: Connection) -> HttpResponse:
     """Show the form, or launch what it says."""
     around = await surroundings(connection)
     if request.method == "GET":
-        return _shown(request, _blank(request, around), around)
+        again = await _again(request)
+        return _shown(request, _blank(request, around, again), around, again=again)
     if "redraw" in request.POST:
         return _shown(request, _redrawn(request, around), around)
     filled = LaunchForm(request.POST, around=around)
@@ -79,7 +82,19 @@ async def _what_became(request: PortalRequest, operation: Operation, around: Sur
     return _shown(request, filled, around, status=422)
 
 
-def _blank(request: PortalRequest, around: Surroundings) -> LaunchForm:
+async def _again(request: PortalRequest) -> Asked | None:
+    """Return what the session named by ``?again=`` was launched with, if one is named."""
+    slug = request.GET.get("again", "")
+    if not slug:
+        return None
+    asked = await asked_for(await access.record_for(request.person, slug))
+    # Apps of a desktop are started within it.
+    return asked if asked.fields["kind"] in {kind.key for kind in KINDS} else None
+
+
+def _blank(request: PortalRequest, around: Surroundings, again: Asked | None) -> LaunchForm:
+    if again is not None:
+        return _with_defaults(dict(again.fields), around)
     kind = request.GET.get("kind", "")
     if kind not in KIND_TITLES:
         kind = next((each.key for each in KINDS if around.images_of(each.key)), KINDS[0].key)
@@ -117,9 +132,14 @@ def _with_defaults(values: dict[str, Any], around: Surroundings) -> LaunchForm:
 
 
 def _shown(
-    request: PortalRequest, form: LaunchForm, around: Surroundings, *, status: int = 200
+    request: PortalRequest,
+    form: LaunchForm,
+    around: Surroundings,
+    *,
+    status: int = 200,
+    again: Asked | None = None,
 ) -> HttpResponse:
-    return page(request, "sessions/launch", _form_context(form, around), status=status)
+    return page(request, "sessions/launch", _form_context(form, around) | {"again": again}, status=status)
 
 
 def _form_context(form: LaunchForm, around: Surroundings) -> dict[str, Any]:

@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 
 from sessions_app.client import values
 from sessions_app.connections import Connection, Reading, Row
+from sessions_app.connections.rows import gibibytes
 from sessions_app.views.guards import PortalRequest, connected, page
 from sessions_app.views.listing import VERSION_HEADER, version
 
@@ -68,8 +69,9 @@ def _meters(stats: values.Stats | None) -> list[Meter]:
     if stats.cores_capacity:
         meters.append(Meter("Cores", stats.cores_requested or 0, stats.cores_capacity))
     if stats.ram_capacity_gb:
-        unit, size = ("TB", 1000) if stats.ram_capacity_gb >= 2000 else ("GB", 1)
-        meters.append(Meter("RAM", (stats.ram_requested_gb or 0) / size, stats.ram_capacity_gb / size, unit))
+        used, whole = gibibytes(stats.ram_requested_gb) or 0, gibibytes(stats.ram_capacity_gb) or 0
+        unit, size = ("TiB", 1024) if whole >= 2048 else ("GiB", 1)
+        meters.append(Meter("RAM", used / size, whole / size, unit))
     return meters
 
 

@@ -47,6 +47,7 @@ def test_the_number_of_a_replica_counts_into_the_length_of_its_name():
         ("name", {"name": "MyFit"}, "lists it as “myfit”"),
         ("name", {"name": "taken"}, "You have a session “taken” already"),
         ("cmd", {"cmd": "python3 fit.py"}, "one word"),
+        ("cmd", {"cmd": "", "args": ""}, "Without a command the image's own runs."),
         ("args", {"args": "-c 'a b'"}, "also between quotes"),
         ("args", {"args": "$HOME"}, "may refuse or change"),
         ("args", {"args": "a  b"}, "empty argument"),
@@ -133,6 +134,39 @@ class TestOnThePlatform:
             " --name fit --env A=1 --replicas 3 -- sleep 60" in answer.text
         )
         assert not await Operation.objects.aexists()
+
+    async def test_what_was_launched_here_is_launched_again_with_all_but_its_secrets(self, alice):
+        asked = {"resources": "fixed", "cores": "1", "ram": "2", "replicas": "2", "env": "A=secret\nB=2"}
+        await alice.post("/launch", launch_values(args="1 2", **asked))
+        record = await Record.objects.afirst()
+        page = await alice.get(f"/launch?again={record.slug}")
+        for kept in (
+            'value="sleep"',
+            'value="1 2"',
+            'name="name" value="fit"',
+            "A=\nB=</textarea>",
+            'max="512" value="2"',
+        ):
+            assert kept in page.text, kept
+        assert re.search(r'value="headless" checked', page.text)
+        assert re.search(r'value="fixed" checked', page.text)
+        assert re.search(r'<option value="2" selected', page.text)
+        assert "The values of A, B are not kept" in page.text
+        assert "one of 2 replicas" in page.text
+        assert "secret" not in page.text.replace("may be secrets", "")
+
+    async def test_what_was_launched_elsewhere_is_offered_with_what_is_known_of_it(self, alice):
+        await alice.post("/launch", launch_values(args="1"))
+        await Operation.objects.all().adelete()
+        record = await Record.objects.aget()
+        page = await alice.get(f"/launch?again={record.slug}")
+        assert 'name="name" value="fit"' in page.text
+        assert "It was not launched from here" in page.text
+
+    async def test_nobody_launches_again_what_is_not_theirs(self, alice, bob):
+        await alice.post("/launch", launch_values())
+        record = await Record.objects.aget()
+        assert (await bob.get(f"/launch?again={record.slug}")).status_code == 404
 
     async def test_the_check_lists_what_stands_in_the_way(self, alice):
         answer = await alice.post("/launch/check", launch_values(name="a_b"), headers=FRAGMENT)

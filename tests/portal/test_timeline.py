@@ -63,6 +63,38 @@ def test_a_probe_that_fails_while_it_starts_is_not_a_warning():
     assert (row["type"], row["says"]) == ("Normal", "It did not answer yet.")
 
 
+def _state(name: str, second: int) -> timeline.TimelineRow:
+    at = (NOON + timedelta(seconds=second)).isoformat()
+    return {"source": "state", "reason": name, "message": "", "first": at, "last": at, "says": "", "id": name}
+
+
+@pytest.mark.parametrize(
+    ("told", "order"),
+    [
+        # Seen only when it was over; "Ready" may come in between.
+        (
+            [event("Started", "", 1), event("Ready", "", 2), event("Failed", "Exited with code 3", 3)],
+            "Started Ready Running Failed Failed",
+        ),
+        ([event("Started", "", 1), event("Completed", "", 3)], "Started Running Completed Failed"),
+        # It runs anew after an end.
+        (
+            [event("OOMKilled", "", 2), event("Started", "", 1, until_second=3)],
+            "OOMKilled Started Running Failed",
+        ),
+        # What never started did not run before that end.
+        ([event("FailedMount", "exit status 32", 2)], "FailedMount Running Failed"),
+    ],
+)
+def test_running_stands_between_the_start_and_an_end_that_was_told_before_it_was_seen(told, order):
+    rows = timeline.ordered(
+        timeline.platform_rows(timeline.merged([], told)), [_state("Running", 5), _state("Failed", 6)]
+    )
+    assert " ".join(row["reason"] for row in rows) == order
+    times = [row["last"] for row in rows]
+    assert times == sorted(times)
+
+
 async def _rows(client, slug):
     connection = await connection_for(client.person)
     record = await Record.objects.aget(slug=slug)

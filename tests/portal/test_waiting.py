@@ -171,9 +171,14 @@ async def test_who_waits_in_vain_is_told_why_and_what_to_do(alice):
     assert re.search(r"<title>\(2/\d\) pulling · m31", page.text)
     assert "tab-stuck" in page.text
     assert f'href="/destroy?s={slug}" data-dialog>Cancel' in page.text
+    assert f'href="/launch?again={slug}">Launch again' in page.text
     session = await alice.get(f"/s/{slug}")
     assert "Cancel it, and launch again with a name from the list of images." in session.text
     assert 'data-title="(2/' in session.text
+    # What the words tell to do can be done here, and renewing what never started cannot.
+    assert "data-dialog>Cancel</a>" in session.text
+    assert f'href="/launch?again={slug}">Launch again' in session.text
+    assert ">Renew</a>" not in session.text
 
 
 @pytest.mark.django_db(transaction=True)
@@ -253,7 +258,7 @@ async def test_a_failure_is_told_with_its_cause_the_last_lines_and_a_way_to_try_
     assert "Ended with exit code 127: the command was not found." in page.text
     assert "Check the spelling, and that the image has it." in page.text
     assert "no licence" in page.text
-    assert ">Relaunch</a>" in page.text
+    assert ">Launch again</a>" in page.text
     assert "phase--failed" in page.text
     fragment = await alice.get(f"/s/{slug}/open", headers=FRAGMENT)
     assert fragment.status_code == 200
