@@ -19,7 +19,7 @@ from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_
 from tests.platforms import ROOT, wait_until_gone
 
 # Pulled once and shared with the tests of the local platform, which also pull into an empty folder.
-IMAGES = Path(os.environ.get("CANFARWEB_TEST_IMAGES", ROOT / "var" / "test-images"))
+IMAGES = Path(os.environ.get("CANFARWEB_TEST_IMAGES", ROOT / "var" / "test-images")).resolve()
 SHOTS = Path(__file__).parent / "shots"
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]

@@ -18,7 +18,7 @@ import psutil
 from sessions_app.local.process import MARKER
 
 ROOT = Path(__file__).parents[2]
-IMAGES = Path(os.environ.get("CANFARWEB_TEST_IMAGES", ROOT / "var" / "test-images"))
+IMAGES = Path(os.environ.get("CANFARWEB_TEST_IMAGES", ROOT / "var" / "test-images")).resolve()
 TERMINAL = "images.canfar.net/skaha/terminal:latest"
 NOTEBOOK = "images.canfar.net/skaha/base-notebook:latest"
 MARIMO = "images.canfar.net/skaha/marimo:latest"
