@@ -1,0 +1,39 @@
+// The rows of a store or of what was found, with how each of them looks now.
+
+import { lineRow, noteRow } from "./row.js";
+
+export class Rows {
+  constructor(text, view) {
+    Object.assign(this, { text, view });
+  }
+
+  get count() { return this.text.count; }
+  row(index) { return this.text.row(index); }
+  key(index) { return this.text.key(index); }
+  indexOfKey(key) { return this.text.indexOfKey(key); }
+  isTall(index) { return this.text.row(index).note !== undefined; }
+  shown(first, last) { this.text.shown(first, last); }
+
+  face(index) {
+    const row = this.text.row(index);
+    if (row.note !== undefined) return row.note;
+    const { choice, finding, store } = this.view;
+    const { finder } = finding;
+    const found = finder.hitsOf(row.epoch, row.line) ? `${finder.query.q} ${finder.isNow(row.epoch, row.line)}` : "";
+    // A line that is whole never changes.
+    const text = row.text === undefined ? `absent ${store.hasFailed}` : row.partial ? `partial ${row.text}` : "";
+    return `${choice.has(row.epoch, row.line)} ${found} ${text}`;
+  }
+
+  element(index) {
+    const row = this.text.row(index);
+    if (row.note !== undefined) return noteRow(row);
+    const { choice, finding, store } = this.view;
+    return lineRow(row, {
+      chosen: choice.has(row.epoch, row.line),
+      hits: finding.finder.hitsOf(row.epoch, row.line),
+      isNow: finding.finder.isNow(row.epoch, row.line),
+      failed: store.hasFailed,
+    });
+  }
+}
