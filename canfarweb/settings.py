@@ -114,7 +114,10 @@ CHANNEL_LAYERS = {"default": {"BACKEND": "sessions_app.live.layers.SparingLayer"
 
 # Cookies. `__Host-` names need https, which a browser grants to localhost only in part, so they are for production.
 SECURE = PRODUCTION
-SESSION_COOKIE_NAME = "__Host-canfarweb" if SECURE else "canfarweb"
+# A cookie goes to every port of a host: each portal keeps its sign-ins under a name of its own.
+SESSION_COOKIE_NAME = (
+    f"{'__Host-' if SECURE else ''}canfarweb-{KEYS.mark('' if PRODUCTION else str(DATA_DIR))}"
+)
 SESSION_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = True
 SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"

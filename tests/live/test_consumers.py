@@ -11,6 +11,7 @@ from typing import Any
 import pytest
 from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
+from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 
@@ -33,7 +34,7 @@ class Tab:
     """A browser's tab: a cookie, a socket, and what came through it."""
 
     def __init__(self, key: str = "", origin: bytes = ORIGIN) -> None:
-        cookie = f"other=1; canfarweb={key}".encode()
+        cookie = f"other=1; {settings.SESSION_COOKIE_NAME}={key}".encode()
         headers = [(b"origin", origin), (b"host", b"localhost:8000"), (b"cookie", cookie)]
         application = OwnOriginsOnly(PersonOfSession(URLRouter(websocket_urlpatterns)))
         self.socket = WebsocketCommunicator(application, "/ws/", headers=headers)
