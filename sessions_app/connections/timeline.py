@@ -26,6 +26,8 @@ from sessions_app.models import Person, Record, Step
 from sessions_app.models.journal import StepState, Verb
 
 MOST_EVENTS = 200
+# One event that goes on; of it only the newest words count.
+GOES_ON = {"Progress", "Waiting"}
 MOST_STATES = 100
 MOST_ACTIONS = 100
 MOST_OPENINGS = 50
@@ -147,6 +149,11 @@ def explained(record: Record, state: str) -> reasons.Explanation:
     return reasons.explain(state, told_events(record), age)
 
 
+def notes(record: Record) -> list[str]:
+    """Return in what the record's session differs from what was asked for, as sentences."""
+    return reasons.notes(told_events(record))
+
+
 def since(record: Record) -> datetime:
     """Return since when the session is in the state it is in."""
     return (_time(record.states[-1][1]) if record.states else None) or record.seen
@@ -225,14 +232,13 @@ def _kept(event: values.Event) -> Kept:
 
 
 def _key(row: Kept) -> tuple[str, str, str]:
-    # Progress is one event that goes on; of it only the newest words count.
-    return row["type"], row["reason"], "" if row["reason"] == "Progress" else row["message"]
+    return row["type"], row["reason"], "" if row["reason"] in GOES_ON else row["message"]
 
 
 def _together(earlier: Kept, row: Kept) -> Kept:
     """Return what is kept of an event that is told again: as it was, unless it came to pass once more."""
     known = (earlier["first"], earlier["last"])
-    if row["reason"] == "Progress":
+    if row["reason"] in GOES_ON:
         return (
             earlier if _moment(row) < _moment(earlier) else {**row, "first": earlier["first"] or row["first"]}
         )

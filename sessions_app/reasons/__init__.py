@@ -13,9 +13,10 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Protocol
 
-from sessions_app.reasons.rules import LONGEST, MOVING, OVER, RULES, SAYINGS, SLOW, STUCK, Rule
+from sessions_app.reasons.rules import FAILING, LONGEST, MOVING, OVER, RULES, SAYINGS, SLOW, STUCK, Rule
 
 __all__ = [
+    "FAILING",
     "MOVING",
     "OVER",
     "SLOW",
@@ -25,6 +26,7 @@ __all__ = [
     "explain",
     "is_noise",
     "moment",
+    "notes",
     "rule_for",
     "says",
     "sentence",
@@ -36,6 +38,8 @@ SILENCE = 120.0
 # Told as warnings by every session that starts: a program needs a moment before it answers.
 _NOISE = re.compile(r"Unhealthy|ProbeWarning")
 _END = re.compile(r"Completed|Killing")
+# How it differs from what was asked for; said beside the reason, never as the reason.
+_NOTED = re.compile(r"StandsFor|WithoutGPU")
 
 
 class EventLike(Protocol):
@@ -58,7 +62,8 @@ class Explanation:
     """Why a session is as it is; whatever is not known is empty.
 
     ``severity`` is "moving" (it goes on by itself), "slow" (so it does, but it takes long), "stuck" (it waits for
-    somebody to do something) or "over"; ``raw`` is what the platform said of it.
+    somebody to do something), "failing" (it cannot start as it was asked for) or "over"; ``raw`` is what the platform
+    said of it.
     """
 
     sentence: str = ""
@@ -66,6 +71,16 @@ class Explanation:
     advice: str = ""
     severity: str = MOVING
     raw: str = ""
+
+    @property
+    def needs_somebody(self) -> bool:
+        """Whether waiting alone will not help."""
+        return self.severity in {STUCK, FAILING}
+
+    @property
+    def cannot_start(self) -> bool:
+        """Whether it has to be changed and launched again."""
+        return self.severity == FAILING
 
     def __bool__(self) -> bool:
         return bool(self.sentence)
@@ -83,12 +98,19 @@ def explain(state: str, events: Sequence[EventLike], age: float | None = None) -
     """
     if state not in {"pending", "failed"}:
         return Explanation()
+    events = [event for event in events if not _NOTED.fullmatch(event.reason)]
     if not events:
         return _of_silence(state, age)
     looked_at = _looked_at(state, events)
     return _by_rule(state, looked_at, age or 0.0) or Explanation(
         _raw(looked_at), severity=OVER if state == "failed" else MOVING, raw=_raw(looked_at)
     )
+
+
+def notes(events: Sequence[EventLike]) -> list[str]:
+    """Return in what the session differs from what was asked for: sentences to be shown in any state."""
+    noted = [event for event in sorted(events, key=moment) if _NOTED.fullmatch(event.reason)]
+    return list(dict.fromkeys(says(event.type, event.reason, event.message) for event in noted))
 
 
 def is_noise(reason: str) -> bool:

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 
 LONGEST = 1000
 
-# How bad it is: it goes on by itself; it takes long; it waits for a person; it is over.
-MOVING, SLOW, STUCK, OVER = "moving", "slow", "stuck", "over"
+# How bad it is: it goes on by itself; it takes long; it waits for a person; it cannot start as it was asked for, so it
+# has to be changed and launched again; it is over.
+MOVING, SLOW, STUCK, FAILING, OVER = "moving", "slow", "stuck", "failing", "over"
 
 
 @dataclass(frozen=True, slots=True)
@@ -179,8 +180,8 @@ RULES: tuple[Rule, ...] = (
         r"InvalidImageName|couldn't parse image|invalid reference format",
         "The image's name is not a valid one.",
         "It has a letter or a part that no image name can have.",
-        "Cancel it and launch again with the name as the list of images has it.",
-        STUCK,
+        "Change the name to one from the list of images, and launch again.",
+        FAILING,
     ),
     _rule(
         "pending failed",
@@ -198,8 +199,17 @@ RULES: tuple[Rule, ...] = (
         r"|authentication required|requires authentication",
         "The image is not open to you.",
         "Its registry asks for rights that were not given, or does not say whether the image exists.",
-        "Check its name; if it is private, launch it with your registry's user name and secret.",
-        STUCK,
+        "Check its name; if it is private, launch it again with your registry's user name and secret.",
+        FAILING,
+    ),
+    _rule(
+        "pending failed",
+        PULL,
+        r"(?:exec: \"|could not run ')(?:/\S{0,40}/)?(?:ba|da)?sh[\"'].{0,60}(?:not found|no such file)",
+        "The image has no `sh`.",
+        "Commands with quotes, and scripts, are run by the shell of the image, and this one has none.",
+        "Choose an image with a shell, or give a command without quotes, and launch again.",
+        FAILING,
     ),
     _rule(
         "pending failed",
@@ -208,7 +218,7 @@ RULES: tuple[Rule, ...] = (
         "The command was not found in the image.",
         "The image has no program of that name on its path.",
         "Check the spelling of the command, and that the image has it.",
-        STUCK,
+        FAILING,
     ),
     _rule(
         "pending failed",
@@ -222,11 +232,20 @@ RULES: tuple[Rule, ...] = (
     _rule(
         "pending failed",
         PULL,
+        r"serves (.{1,80}?) sessions; nothing in it runs as a (\S{1,40}) session",
+        "The image serves {0} sessions, not {1}.",
+        "It was made for another kind of session, so it cannot start.",
+        "Change the image or the kind, and launch again.",
+        FAILING,
+    ),
+    _rule(
+        "pending failed",
+        PULL,
         r"nothing in it runs as a (\S{1,40}) session",
         "The image does not run as a {0} session.",
-        "It was made for another kind of session.",
-        "Cancel it, and choose an image of that kind.",
-        STUCK,
+        "It was made for another kind of session, so it cannot start.",
+        "Change the image or the kind, and launch again.",
+        FAILING,
     ),
     _rule(
         "pending failed",
@@ -245,8 +264,8 @@ RULES: tuple[Rule, ...] = (
         r" does not exist",
         "The image was not found: check its name and tag.",
         "Its registry has no image of that name and tag.",
-        "Cancel it, and launch again with a name from the list of images.",
-        STUCK,
+        "Change the image to one from the list of images, and launch again.",
+        FAILING,
     ),
     _rule(
         "pending failed",
@@ -254,8 +273,8 @@ RULES: tuple[Rule, ...] = (
         r"no match for platform|exec format error",
         "The image was made for another kind of processor.",
         "It has no part that runs on the platform's machines.",
-        "Choose another image, or build it for linux/amd64.",
-        STUCK,
+        "Choose another image, or build it for linux/amd64, and launch again.",
+        FAILING,
     ),
     _rule(
         "pending failed",
@@ -394,6 +413,25 @@ RULES: tuple[Rule, ...] = (
     # Waiting for room.
     _rule(
         "pending",
+        r"Waiting",
+        r"(waits for its turn.{0,400})",
+        "{0}.",
+        "It asks for room that is kept for who came first.",
+        "It starts by itself. Flexible resources, or less, would start sooner.",
+        SLOW,
+    ),
+    _rule(
+        "pending",
+        r"Waiting",
+        r"(waits for .{1,400})",
+        "{0}.",
+        "There is not as much free as it asks for.",
+        "It starts by itself as soon as there is. To start sooner, destroy what you no longer need, or launch it again "
+        "with less or with flexible resources.",
+        SLOW,
+    ),
+    _rule(
+        "pending",
         ANY,
         r"exceeded quota|quota exceeded|maximum number of sessions",
         "The quota is used up.",
@@ -407,8 +445,8 @@ RULES: tuple[Rule, ...] = (
         r"> maximum capacity|exceeds? (?:the )?maximum",
         "It asks for more than the platform has.",
         "No machine, or no queue, is as large as what it asks for.",
-        "Cancel it, and launch again with less.",
-        STUCK,
+        "Ask for less, and launch again.",
+        FAILING,
     ),
     _rule(
         "pending",
@@ -555,6 +593,9 @@ def _said(reason: str, message: str, sentence: str) -> tuple[re.Pattern[str], re
 
 # What a single event says in our words, where it is no trouble.
 SAYINGS: tuple[tuple[re.Pattern[str], re.Pattern[str], str], ...] = (
+    _said(r"Waiting", r"waits for (.{1,400})", "It waits for {0}."),
+    _said(r"StandsFor", r"(.{1,400})", "{0}."),
+    _said(r"WithoutGPU", r"asked for (.{1,200})", "It asked for {0}."),
     _said(r"Scheduled", r".*", "The platform found a place for it."),
     _said(r"QuotaReserved|Admitted", r".*", "Its turn in the queue came."),
     _said(r"Resumed|SuccessfulCreate|JobCreated", r".*", "The platform set it up."),

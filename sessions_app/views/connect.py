@@ -110,7 +110,7 @@ async def _waiting(
     course = course_of(record, state)
     explanation = timeline.explained(record, state)
     # What waits for somebody to do something keeps to no estimate.
-    moves = state == "pending" and explanation.severity != "stuck"
+    moves = state == "pending" and not explanation.needs_somebody
     usual = await estimates.usual_wait(record) if moves else None
     context: dict[str, Any] = {
         "record": record,
@@ -124,7 +124,7 @@ async def _waiting(
         "percent": usual.percent(course.elapsed) if usual else None,
         "tab_title": course.title(record.name),
         "tab_icon": icon_of(record, state),
-        "spoken": _spoken(course, explanation.sentence if explanation.severity == "stuck" else ""),
+        "spoken": _spoken(course, explanation.sentence if explanation.needs_somebody else ""),
         "error": error,
     }
     version = listings.version(*(str(context[part]) for part in _SHOWN), course.phases)

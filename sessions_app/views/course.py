@@ -16,7 +16,15 @@ from sessions_app.models import Record
 QUEUED_AFTER = timedelta(seconds=5)
 
 PLACED = {"Scheduled", "QuotaReserved", "Admitted"}
-QUEUED = {"FailedScheduling", "Suspended", "Pending", "Inadmissible", "CreatedWorkload", "NotTriggerScaleUp"}
+QUEUED = {
+    "Waiting",
+    "FailedScheduling",
+    "Suspended",
+    "Pending",
+    "Inadmissible",
+    "CreatedWorkload",
+    "NotTriggerScaleUp",
+}
 PULLING = {"Pulling", "Progress", "ErrImagePull", "ImagePullBackOff"}
 PULLED = {"Pulled", "Created", "SuccessfulAttachVolume"}
 STARTED = {"Started"}
@@ -117,7 +125,7 @@ def tab_of(record: Record, state: str) -> dict[str, str]:
 def icon_of(record: Record, state: str) -> str:
     """Return the address of the icon whose shape and colour tell the state."""
     mark = MARKS.get(state, "pending")
-    if state == "pending" and timeline.explained(record, state).severity == "stuck":
+    if state == "pending" and timeline.explained(record, state).needs_somebody:
         mark = "stuck"
     return static(f"img/tab-{mark}.svg")
 

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sessions_app.client.values import Event
-from sessions_app.reasons import explain, rule_for, says, sentence
+from sessions_app.reasons import explain, notes, rule_for, says, sentence
 from sessions_app.reasons.rules import LONGEST, RULES
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -347,6 +347,25 @@ WORDINGS = [
         f'Image "{IMAGE}" is already present on this machine',
         "The image is here; starting.",
     ),
+    (
+        "pending",
+        "Failed",
+        f'Failed to pull image "{IMAGE}": it serves headless sessions; nothing in it runs as a notebook session',
+        "The image serves headless sessions, not notebook.",
+    ),
+    ("failed", "Failed", "Could not run 'sh': No such file or directory", "The image has no `sh`."),
+    (
+        "pending",
+        "Waiting",
+        "Waits for 2 cores; `test-2` holds them",
+        "Waits for 2 cores; `test-2` holds them.",
+    ),
+    (
+        "pending",
+        "Waiting",
+        "Waits for its turn; `large` came first and needs the room",
+        "Waits for its turn; `large` came first and needs the room.",
+    ),
     ("pending", "Started", "Started process 4711", "Started; waiting for the application to answer."),
     ("pending", "Scheduled", "Accepted by tycho", "Accepted; about to start."),
     (
@@ -378,7 +397,9 @@ def test_every_rule_is_shown_by_one_of_these_wordings():
 
 def test_whatever_is_in_trouble_comes_with_advice():
     assert [
-        rule.sentence for rule in RULES if rule.severity in {"slow", "stuck", "over"} and not rule.advice
+        rule.sentence
+        for rule in RULES
+        if rule.severity in {"slow", "stuck", "failing", "over"} and not rule.advice
     ] == []
 
 
@@ -445,3 +466,57 @@ def test_no_message_however_made_keeps_the_rules_busy(part):
 )
 def test_a_single_event_is_told_in_our_words_where_they_are_known(reason, message, said):
     assert says("Normal", reason, message) == said
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        'Failed to pull image "h/skaha/nope:1": there is no such image: `skaha/nope` is not in this catalogue',
+        'Failed to pull image "h/p/it:1": it serves headless sessions; nothing in it runs as a notebook session',
+        'Failed to apply default image tag "H/P:1": couldn\'t parse image reference "H/P:1": invalid reference format',
+    ],
+)
+def test_what_cannot_start_as_it_was_asked_for_says_so_and_to_change_it(message):
+    told_so = told(("Warning", "Failed", message), ("Normal", "BackOff", "Back-off pulling image"))
+    explained = explain("pending", told_so, 10)
+    assert (explained.severity, explained.needs_somebody, explained.cannot_start) == ("failing", True, True)
+    assert "launch again" in explained.advice
+
+
+def test_what_stands_for_an_image_and_a_gpu_that_is_not_there_are_notes_and_never_the_reason():
+    events = told(
+        (
+            "Normal",
+            "StandsFor",
+            "`skaha/terminal:1.1.1` is not in this catalogue; `skaha/terminal:latest` stands for it",
+        ),
+        ("Normal", "WithoutGPU", "Asked for 1 GPU; this machine has none, it runs without"),
+    )
+    assert sentence("pending", events) == ""
+    assert notes(events) == [
+        "`skaha/terminal:1.1.1` is not in this catalogue; `skaha/terminal:latest` stands for it.",
+        "It asked for 1 GPU; this machine has none, it runs without.",
+    ]
+    ended = [*events, *told(("Warning", "Failed", "Exited with code 3"))]
+    assert sentence("failed", ended) == "Ended with exit code 3."
+
+
+def test_who_waits_is_told_for_what_and_who_has_it():
+    waiting = told(("Normal", "Waiting", "Waits for 2 cores; `test-2` holds them"))
+    explained = explain("pending", waiting, 1)
+    assert explained.sentence == "Waits for 2 cores; `test-2` holds them."
+    assert (explained.severity, explained.needs_somebody) == ("slow", False)
+    assert says("Normal", "Waiting", waiting[0].message) == "It waits for 2 cores; `test-2` holds them."
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        "Could not run 'sh': No such file or directory",
+        "Could not run '/bin/sh': No such file or directory",
+        'Error: failed to create containerd task: exec: "sh": executable file not found in $PATH: unknown',
+        'Error: exec: "/bin/sh": stat /bin/sh: no such file or directory: unknown',
+    ],
+)
+def test_an_image_without_a_shell_is_told_as_such(message):
+    assert sentence("failed", told(("Warning", "Failed", message))) == "The image has no `sh`."

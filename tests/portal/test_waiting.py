@@ -167,13 +167,13 @@ async def test_who_waits_in_vain_is_told_why_and_what_to_do(alice):
     page = await alice.get(f"/s/{slug}/open")
     assert page.status_code == 200
     assert "The image was not found: check its name and tag." in page.text
-    assert "Cancel it, and launch again with a name from the list of images." in page.text
+    assert "Change the image to one from the list of images, and launch again." in page.text
     assert re.search(r"<title>\(2/\d\) pulling · m31", page.text)
     assert "tab-stuck" in page.text
     assert f'href="/destroy?s={slug}" data-dialog>Cancel' in page.text
     assert f'href="/launch?again={slug}">Launch again' in page.text
     session = await alice.get(f"/s/{slug}")
-    assert "Cancel it, and launch again with a name from the list of images." in session.text
+    assert "Change the image to one from the list of images, and launch again." in session.text
     assert 'data-title="(2/' in session.text
     # What the words tell to do can be done here, and renewing what never started cannot.
     assert "data-dialog>Cancel</a>" in session.text

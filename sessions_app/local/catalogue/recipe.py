@@ -66,6 +66,11 @@ class Image:
         """Name the image as the API does."""
         return f"{HOST}/{self.name}"
 
+    @property
+    def repository(self) -> str:
+        """Name the image without its tag."""
+        return self.id.rpartition(":")[0]
+
     @cached_property
     def lock(self) -> str:
         """Read the exact packages, with their hashes."""
