@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -10,13 +12,18 @@ from asgiref.sync import sync_to_async
 from django.db import transaction
 
 from sessions_app.client.values import SessionInfo
-from sessions_app.models import Person, Record
-from sessions_app.models.record import fingerprint_of
+from sessions_app.connections.ends import ended
+from sessions_app.models import Person, Record, Step
+from sessions_app.models.journal import Verb
+from sessions_app.models.record import OVER, fingerprint_of
 
 # A session may be missing from the list for an instant after its launch was answered (skaha-contract.md, 4.6).
 APPEARING = timedelta(seconds=5)
 # A change of state is known this well only where the list was read as lately before it.
 SEEN_HAPPEN = timedelta(seconds=10)
+# What vanished elsewhere is shown as gone for so long, in seconds; what was destroyed here may linger upstream so long.
+SHOWN_GONE = 8.0
+LINGERING = 60.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,6 +47,17 @@ class Row:
     gpus: float | None
     fixed: bool
     connectable: bool
+    # The launch of many that it came from, where it came from one.
+    launch: str = ""
+    # When it ended, where that is known.
+    ended: datetime | None = None
+    # The operation that destroys it in a moment, as long as that can be undone.
+    leaving: str = ""
+
+    @property
+    def began(self) -> datetime:
+        """When the platform says that it began, or when it was first seen where the platform does not say."""
+        return self.started or self.seen
 
     @property
     def in_transition(self) -> bool:
@@ -54,10 +72,14 @@ class Row:
             self.name,
             self.kind,
             self.image,
+            self.state,
             self.status,
             self.reason,
             self.started,
             self.expires,
+            self.ended,
+            self.leaving,
+            self.launch,
             self.requested_cores,
             self.requested_ram_gib,
             None if self.cores_in_use is None else round(self.cores_in_use, 1),
@@ -73,17 +95,18 @@ class Known:
     record: Record
     info: SessionInfo
 
-    def row(self) -> Row:
+    def row(self, *, launch: str = "", leaving: str = "", vanished: bool = False) -> Row:
         """Return what pages may see."""
         info, record = self.info, self.record
+        state = "gone" if vanished else info.state
         return Row(
             slug=record.slug,
             name=info.name,
             kind=info.kind,
             image=info.image,
-            state=info.state,
+            state=state,
             status=info.status,
-            reason=record.reason if info.state in {"pending", "failed"} else "",
+            reason=record.reason if state in {"pending", "failed"} else "",
             seen=record.seen,
             started=info.started,
             expires=info.expires,
@@ -93,7 +116,10 @@ class Known:
             ram_in_use_gib=gibibytes(info.ram_in_use_gb),
             gpus=info.gpus,
             fixed=info.fixed,
-            connectable=info.state == "running" and bool(info.connect_url),
+            connectable=state == "running" and bool(info.connect_url),
+            launch=launch,
+            ended=ended(record) if state in OVER else None,
+            leaving=leaving,
         )
 
 
@@ -118,22 +144,69 @@ class Listing:
         # How many listed sessions could not be understood, and are not shown.
         self.not_understood = 0
         self._updated: datetime | None = None
+        # Which launch of many a record came from, by the records' keys.
+        self._launches: dict[int, str] = {}
+        # What was destroyed from here is not shown again; what will be in a moment can be undone until then.
+        self._dismissed: dict[int, float] = {}
+        self._leaving: dict[int, str] = {}
+        # What the platform lists no more and nobody destroyed here, with the time until which that is shown.
+        self._vanished: dict[int, tuple[Known, float]] = {}
+        self._rows_until = float("inf")
 
     def rows(self) -> tuple[Row, ...]:
-        """Return the listed sessions, newest first."""
-        if self._rows is None:
-            rows = sorted((known.row() for known in self._known.values()), key=lambda row: row.name)
-            self._rows = tuple(sorted(rows, key=lambda row: row.started or row.seen, reverse=True))
-            self.restless = bool(self._awaited) or any(row.in_transition for row in self._rows)
+        """Return the listed sessions, newest first, and for a moment those that vanished."""
+        now = time.monotonic()
+        if self._rows is None or now >= self._rows_until:
+            self._let_go(now)
+            rows = sorted((*self._listed(), *self._gone()), key=lambda row: row.name)
+            self._rows = tuple(sorted(rows, key=lambda row: row.began, reverse=True))
+            self.restless = bool(self._awaited or self._vanished) or any(
+                row.in_transition for row in self._rows
+            )
         return self._rows
+
+    def _listed(self) -> Iterator[Row]:
+        for known in self._known.values():
+            pk = known.record.pk
+            if pk not in self._dismissed:
+                yield known.row(launch=self._launches.get(pk, ""), leaving=self._leaving.get(pk, ""))
+
+    def _gone(self) -> Iterator[Row]:
+        for pk, (known, _) in self._vanished.items():
+            yield known.row(launch=self._launches.get(pk, ""), vanished=True)
+
+    def _let_go(self, now: float) -> None:
+        self._vanished = {pk: each for pk, each in self._vanished.items() if each[1] > now}
+        self._dismissed = {pk: until for pk, until in self._dismissed.items() if until > now}
+        ends = [until for _, until in self._vanished.values()]
+        self._rows_until = min([*ends, *self._dismissed.values()], default=float("inf"))
+
+    def dismiss(self, records: Iterable[Record]) -> None:
+        """Show these no more: they were destroyed from here, and the platform may list them for a while."""
+        until = time.monotonic() + LINGERING
+        self._dismissed |= {record.pk: until for record in records}
+        self._rows = None
+
+    def leave(self, record: Record, operation: str) -> None:
+        """Show that this one is destroyed in a moment by that operation, or with an empty one that it stays."""
+        self._leaving.pop(record.pk, None)
+        if operation:
+            self._leaving[record.pk] = operation
+        self._rows = None
+
+    def leaving(self, record: Record) -> str:
+        """Return the operation that will destroy this session in a moment."""
+        return self._leaving.get(record.pk, "")
 
     def touch(self) -> None:
         """Make the next look see what was changed in a record."""
         self._rows = None
 
-    def expect(self, record: Record) -> None:
-        """Wait for a launched session to be listed; that it is not listed yet does not make it gone."""
+    def expect(self, record: Record, launch: str = "") -> None:
+        """Wait for a session, maybe one of a launch of many, to be listed; until then it is not gone."""
         self._awaited.add(record.pk)
+        if launch:
+            self._launches[record.pk] = launch
         self.restless = True
 
     def known(self, slug: str) -> Known | None:
@@ -147,6 +220,7 @@ class Listing:
     async def update(self, infos: list[SessionInfo], began: datetime, *, not_understood: int = 0) -> None:
         """Take in a list that was asked for at ``began``: records appear, change state and are marked gone with it."""
         self.not_understood = not_understood
+        self._note_vanished({info.id for info in infos})
         if (
             self._awaited
             or self._appearing
@@ -159,6 +233,20 @@ class Listing:
             for info in infos:
                 self._known[info.id].info = info
         self._rows, self._updated = None, datetime.now(UTC)
+
+    def _note_vanished(self, listed: set[str]) -> None:
+        """Keep showing for a moment what is listed no more; what was destroyed from here is not missed."""
+        for session_id in listed & {known.info.id for known, _ in self._vanished.values()}:
+            self._vanished = {
+                pk: each for pk, each in self._vanished.items() if each[0].info.id != session_id
+            }
+        if self.not_understood:
+            return
+        until = time.monotonic() + SHOWN_GONE
+        for session_id, known in self._known.items():
+            pk = known.record.pk
+            if session_id not in listed and pk not in self._dismissed and pk not in self._leaving:
+                self._vanished[pk] = (known, until)
 
     def _compare(self, infos: dict[str, SessionInfo]) -> bool:
         if infos.keys() != self._known.keys():
@@ -183,7 +271,17 @@ class Listing:
         # A row that could not be read may be any of those that seem to be missing.
         if not self.not_understood:
             self._mark_gone(listed, began)
+        self._note_launches(record for each, record in records.items() if each not in self._known)
         self._known = {info.id: Known(records[info.id], info) for info in infos}
+
+    def _note_launches(self, records: Iterable[Record]) -> None:
+        """Note of records that are listed for the first time which launch of many they came from."""
+        keys = [record.pk for record in records]
+        for start in range(0, len(keys), 500):
+            steps = Step.objects.filter(record__in=keys[start : start + 500], operation__verb=Verb.LAUNCH)
+            for pk, slug, asked in steps.values_list("record", "operation__slug", "operation__request"):
+                if asked.get("replicas", 1) > 1:
+                    self._launches[pk] = slug
 
     def _records(self, ids: list[str]) -> dict[str, Record]:
         """Return the record of each session: from memory, from the database, or new."""

@@ -224,7 +224,7 @@ async def _settle_launch(
 ) -> None:
     if outcome.error is None:
         step.record = await _record_of(connection, str(outcome.value), step.name, request)
-        connection.listing.expect(step.record)
+        connection.listing.expect(step.record, step.operation.slug if request.replicas > 1 else "")
         await _settle(step, StepState.DONE, "Launched.")
     elif may_have_arrived(outcome.error):
         await _settle(step, StepState.UNSURE, "The answer was lost. Looking for the session on the platform.")

@@ -6,23 +6,22 @@ import hashlib
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
-from functools import lru_cache
 from typing import Any
 from urllib.parse import urlencode
 
 from django.http import QueryDict
-from django.template.loader import render_to_string
-from django.utils.safestring import SafeString
 
 from sessions_app.client import errors
 from sessions_app.connections import Reading, Row
 from sessions_app.forms import KIND_TITLES
-from sessions_app.templatetags.portal import moment_html, span
+from sessions_app.models.record import OVER
+from sessions_app.views import groups, ordering
+from sessions_app.views.groups import Group
 
 PAGE_SIZE = 100
 VERSION_HEADER = "X-Shown-Version"
 STATES = ("running", "pending", "failed", "completed", "ending", "unknown")
+MOST_OPEN = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +31,11 @@ class Filter:
     kind: str = ""
     state: str = ""
     search: str = ""
+    group: str = ""
+    sort: str = ""
+    hides_ended: bool = False
+    # The groups whose sessions are shown below them.
+    opened: tuple[str, ...] = ()
     page: int = 1
 
     @classmethod
@@ -42,27 +46,51 @@ class Filter:
             kind=kind if kind in KIND_TITLES else "",
             state=state if state in STATES else "",
             search=query.get("q", "").strip()[:80],
+            group=query.get("group", "").strip()[:120],
+            sort=ordering.known(query.get("sort", "")),
+            hides_ended=query.get("ended") == "hide",
+            opened=tuple(dict.fromkeys(key[:120] for key in query.getlist("open")[:MOST_OPEN] if key)),
             page=max(1, int(page)) if page.isdecimal() and len(page) < 6 else 1,
         )
 
     @property
     def narrows(self) -> bool:
         """Whether anything is left out."""
-        return bool(self.kind or self.state or self.search)
+        return bool(self.kind or self.state or self.search or self.group or self.hides_ended)
 
-    def address(self, **changes: str | int) -> str:
+    def address(self, **changes: Any) -> str:
         """Return the query string of this filter with some parts changed."""
-        values = {"kind": self.kind, "state": self.state, "q": self.search, "page": self.page, **changes}
+        values: dict[str, Any] = {
+            "kind": self.kind,
+            "state": self.state,
+            "q": self.search,
+            "group": self.group,
+            "sort": self.sort,
+            "ended": "hide" if self.hides_ended else "",
+            "open": self.opened,
+            "page": self.page,
+        } | changes
         kept = {key: value for key, value in values.items() if value and (key, value) != ("page", 1)}
-        return f"?{urlencode(kept)}" if kept else "?"
+        return f"?{urlencode(kept, doseq=True)}" if kept else "?"
+
+    def toggling(self, key: str) -> str:
+        """Return the address in which that group is opened, or closed where it is open."""
+        others = tuple(each for each in self.opened if each != key)
+        return self.address(open=others if key in self.opened else (*others, key))
 
     def lets(self, row: Row, *, whatever_state: bool = False) -> bool:
         """Say whether a session passes."""
         return (
             (not self.kind or row.kind == self.kind)
-            and (whatever_state or not self.state or row.state == self.state)
+            and (not self.group or groups.belongs(row, self.group))
             and (not self.search or self.search.lower() in row.name.lower())
+            and (whatever_state or self._lets_state(row))
         )
+
+    def _lets_state(self, row: Row) -> bool:
+        if self.state:
+            return row.state == self.state
+        return not self.hides_ended or row.state not in OVER
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,72 +105,94 @@ class Tab:
 
 
 @dataclass(frozen=True, slots=True)
+class Line:
+    """One line of the list: a session, alone or below its group, or a group."""
+
+    item: Row | Group
+    toggle: str = ""
+    is_open: bool = False
+    is_member: bool = False
+
+
+@dataclass(frozen=True, slots=True)
 class Shown:
     """One page of a filtered list."""
 
-    rows: Sequence[Row]
+    lines: Sequence[Line]
+    # How many sessions pass, in as many lines as there are when no group is open.
     total: int
+    all_lines: int
+    ended: int
     pages: int
     first: int
+    last: int
     tabs: tuple[Tab, ...]
+    # All of the one group that is shown, if it is one.
+    group: Group | None = None
 
     @property
-    def last(self) -> int:
-        """The position of the page's last row, from 1."""
-        return self.first + len(self.rows) - 1
+    def faces(self) -> list[object]:
+        """What of it can be seen, at the precision in which it is shown."""
+        return [(line.toggle, line.is_open, _face(line.item)) for line in self.lines]
 
 
 def shown(rows: Sequence[Row], wanted: Filter) -> Shown:
     """Return the page of ``rows`` that ``wanted`` asks for."""
     counted = [row for row in rows if wanted.lets(row, whatever_state=True)]
-    passing = [row for row in counted if not wanted.state or row.state == wanted.state]
-    pages = max(1, -(-len(passing) // PAGE_SIZE))
+    passing = [row for row in counted if wanted.lets(row)]
+    items = _items(passing, wanted)
+    pages = max(1, -(-len(items) // PAGE_SIZE))
     start = (min(wanted.page, pages) - 1) * PAGE_SIZE
+    part = items[start : start + PAGE_SIZE]
     return Shown(
-        rows=passing[start : start + PAGE_SIZE],
+        lines=[line for item in part for line in _lines(item, wanted)],
         total=len(passing),
+        all_lines=len(items),
+        ended=sum(row.state in OVER for row in counted),
         pages=pages,
         first=start + 1,
+        last=start + len(part),
         tabs=_tabs(counted, wanted),
+        group=_whole_group(counted, wanted),
     )
 
 
+def _items(rows: Sequence[Row], wanted: Filter) -> list[Row | Group]:
+    if wanted.group:
+        numbered = ordering.by_number(rows)
+        return ordering.ordered(numbered, wanted.sort) if wanted.sort else numbered
+    return ordering.ordered(groups.folded(rows), wanted.sort)
+
+
+def _lines(item: Row | Group, wanted: Filter) -> list[Line]:
+    if not isinstance(item, Group):
+        return [Line(item)]
+    is_open = item.key in wanted.opened
+    head = Line(item, wanted.toggling(item.key), is_open)
+    return [head, *(Line(row, is_member=True) for row in item.rows)] if is_open else [head]
+
+
+def _whole_group(rows: Sequence[Row], wanted: Filter) -> Group | None:
+    if not wanted.group or not rows:
+        return None
+    stem = groups.stem_of(rows[0].name)
+    return Group(wanted.group, stem, tuple(row for row in rows if isinstance(row, Row)))
+
+
+def _face(item: Row | Group) -> object:
+    return (item.key, [row.face for row in item.rows]) if isinstance(item, Group) else item.face
+
+
 def _tabs(rows: Iterable[Row], wanted: Filter) -> tuple[Tab, ...]:
+    """Return the states to choose from; each counts what its address shows."""
     counts = Counter(row.state for row in rows)
-    tabs = [Tab("", "All", counts.total(), wanted.address(state="", page=1), not wanted.state)]
+    everything = sum(count for state, count in counts.items() if not wanted.hides_ended or state not in OVER)
+    tabs = [Tab("", "All", everything, wanted.address(state="", page=1), not wanted.state)]
     for state in STATES:
         if counts[state] or state == wanted.state or state in {"running", "pending", "failed"}:
             address = wanted.address(state=state, page=1)
             tabs.append(Tab(state, state.capitalize(), counts[state], address, wanted.state == state))
     return tuple(tabs)
-
-
-def rows_html(rows: Sequence[Row]) -> list[SafeString]:
-    """Return each row's markup. Rendering them is most of what a page costs, and most of them are as they were."""
-    now = datetime.now(UTC)
-    return [_row_html(row, _age(row, now), _left(row, now)) for row in rows]
-
-
-def _age(row: Row, now: datetime) -> str:
-    return span((now - (row.started or row.seen)).total_seconds())
-
-
-def _left(row: Row, now: datetime) -> str:
-    if row.expires is None or row.state not in {"running", "pending"}:
-        return "—"
-    seconds = (row.expires - now).total_seconds()
-    return span(seconds) if seconds > 0 else "now"
-
-
-@lru_cache(maxsize=5000)
-def _row_html(row: Row, age: str, left: str) -> SafeString:
-    """Render a row for these words; nothing in it depends on who looks."""
-    context = {
-        "row": row,
-        "age": moment_html(row.started or row.seen, "age", age),
-        "left": left if left == "—" or row.expires is None else moment_html(row.expires, "left", left),
-    }
-    return render_to_string("sessions/_row.html", context)
 
 
 def version(*parts: object) -> str:

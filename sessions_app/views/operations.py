@@ -5,7 +5,7 @@ from __future__ import annotations
 import uuid
 from collections.abc import Awaitable, Callable, Sequence
 
-from django.http import HttpResponse
+from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
 from django.views.decorators.http import require_GET, require_http_methods
 from django_htmx.http import trigger_client_event
@@ -14,6 +14,7 @@ from sessions_app import access
 from sessions_app.connections import Connection, writes
 from sessions_app.models import Operation, Record
 from sessions_app.models.journal import SETTLED, StepState, Verb
+from sessions_app.views import groups
 from sessions_app.views.guards import PortalRequest, connected, page
 
 # How long a page waits for all outcomes before it shows those there are, in seconds.
@@ -49,7 +50,8 @@ async def _asked_then_done(
     request: PortalRequest, connection: Connection, verb: Verb, write: Write
 ) -> HttpResponse:
     asked = request.POST if request.method == "POST" else request.GET
-    records = await access.records_for(request.person, asked.getlist("s")[:MOST_AT_ONCE])
+    slugs = await _slugs(connection, asked)
+    records = await access.records_for(request.person, slugs[:MOST_AT_ONCE])
     if not records:
         raise access.NotThereError("There is no such session.")
     if request.method == "GET":
@@ -60,6 +62,13 @@ async def _asked_then_done(
         return redirect("sessions:operation", operation.slug)
     answer = await _shown(request, operation, patience=PATIENCE)
     return trigger_client_event(answer, "sessions-changed")
+
+
+async def _slugs(connection: Connection, asked: QueryDict) -> list[str]:
+    """Return the sessions that are named, one by one or as groups of the list."""
+    keys = asked.getlist("g")
+    rows = (await connection.rows()).value or () if keys else ()
+    return asked.getlist("s") + [row.slug for key in keys for row in rows if groups.belongs(row, key)]
 
 
 async def _ask(

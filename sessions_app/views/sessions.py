@@ -13,8 +13,10 @@ from sessions_app.connections import Connection, Reading, Row, timeline
 from sessions_app.forms import KINDS
 from sessions_app.models import Record
 from sessions_app.views import listing as listings
+from sessions_app.views.columns import columns
 from sessions_app.views.course import tab_of
 from sessions_app.views.guards import PortalRequest, connected, page
+from sessions_app.views.lines import lines_html
 from sessions_app.views.stats import strip_context
 
 
@@ -30,8 +32,9 @@ async def listing(request: PortalRequest, connection: Connection) -> HttpRespons
     searching = sorted(connection.searching.values())
     version = listings.version(
         request.get_full_path(),
-        [row.face for row in shown.rows],
+        shown.faces,
         shown.tabs,
+        shown.ended,
         reason,
         searching,
         connection.listing.not_understood,
@@ -41,7 +44,8 @@ async def listing(request: PortalRequest, connection: Connection) -> HttpRespons
     context = {
         "reading": reading,
         "shown": shown,
-        "rows_html": listings.rows_html(shown.rows),
+        "lines_html": lines_html(shown.lines),
+        "columns": columns(wanted),
         "wanted": wanted,
         "kinds": KINDS,
         "reason": reason,
@@ -51,6 +55,7 @@ async def listing(request: PortalRequest, connection: Connection) -> HttpRespons
         "not_understood": connection.listing.not_understood,
         "version": version,
         "previous_address": wanted.address(page=max(1, wanted.page - 1)),
+        "ended_address": wanted.address(ended="" if wanted.hides_ended else "hide", page=1),
         "next_address": wanted.address(page=wanted.page + 1),
         "interval": _interval(reading),
     }

@@ -174,3 +174,17 @@ async def _is(client, slug: str, state: str) -> bool:
 def _same_for_all(text: str, slug: str) -> str:
     """Return a page without what differs at each look: the slug asked for and the mask of the form's token."""
     return re.sub(r'name="csrfmiddlewaretoken" value="\w+"', "", text.replace(slug, ""))
+
+
+async def test_replicas_are_one_line_and_are_chosen_as_one(alice):
+    await alice.post("/launch", launch_values(name="many", replicas="3"))
+    await until(lambda: _lists(alice, "many-1…3"), what="the group")
+    page = await alice.get("/")
+    assert "many-2<" not in page.text
+    assert "many-2<" in (await alice.get("/?group=many")).text
+    question = await alice.get("/destroy?g=many")
+    assert "Destroy these 3 sessions?" in question.text
+
+
+async def _lists(client, words: str) -> bool:
+    return words in (await client.get("/", headers=FRAGMENT)).text

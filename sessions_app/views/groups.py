@@ -1,0 +1,135 @@
+"""A launch of many is one row until it is opened: batch sessions that were launched together, or are numbered alike."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sessions_app.connections import Row
+
+_NUMBERED = re.compile(r"(.+)-(\d{1,9})")
+# The order in which a group's states are told and drawn.
+ORDER = ("completed", "running", "pending", "ending", "failed", "unknown", "gone")
+ACTIVE = frozenset({"pending", "running", "ending"})
+
+
+@dataclass(frozen=True, slots=True)
+class Group:
+    """Several sessions of one launch, shown as one."""
+
+    key: str
+    stem: str
+    rows: tuple[Row, ...]
+
+    @property
+    def name(self) -> str:
+        """What it is called: “fit-1…40”."""
+        numbers = sorted(number_of(row.name) for row in self.rows)
+        return f"{self.stem}-{numbers[0]}…{numbers[-1]}"
+
+    @property
+    def counts(self) -> list[tuple[str, int, int]]:
+        """Each state with how many are in it, and how many come before them in the bar."""
+        counted, found, before = Counter(row.state for row in self.rows), [], 0
+        for state in ORDER:
+            if counted[state]:
+                found.append((state, counted[state], before))
+                before += counted[state]
+        return found
+
+    @property
+    def state(self) -> str:
+        """What it counts as among single sessions: it is active while any of it is."""
+        states = {row.state for row in self.rows}
+        return next(
+            (state for state in ("running", "pending", "ending", "failed") if state in states), "completed"
+        )
+
+    @property
+    def kind(self) -> str:
+        """The kind of all of them."""
+        return self.rows[0].kind
+
+    @property
+    def image(self) -> str:
+        """The image of the first; what was launched together has one."""
+        return self.rows[0].image
+
+    @property
+    def began(self) -> datetime:
+        """When the first of them began."""
+        return min(row.began for row in self.rows)
+
+    @property
+    def expires(self) -> datetime | None:
+        """When the first of those that are still there ends."""
+        return min((row.expires for row in self.rows if row.expires and row.state in ACTIVE), default=None)
+
+    @property
+    def cores(self) -> tuple[float | None, float | None]:
+        """The cores in use and asked for, together."""
+        return _total(row.cores_in_use for row in self.rows), _total(row.requested_cores for row in self.rows)
+
+    @property
+    def ram(self) -> tuple[float | None, float | None]:
+        """The memory in use and asked for, together, in GiB."""
+        return _total(row.ram_in_use_gib for row in self.rows), _total(
+            row.requested_ram_gib for row in self.rows
+        )
+
+
+def _total(amounts: Iterable[float | None]) -> float | None:
+    known = [amount for amount in amounts if amount is not None]
+    return sum(known) if known else None
+
+
+def stem_of(name: str) -> str:
+    """Return what a numbered name begins with, or nothing.
+
+    >>> stem_of("fit-m31-12"), stem_of("fit")
+    ('fit-m31', '')
+    """
+    found = _NUMBERED.fullmatch(name)
+    return found[1] if found else ""
+
+
+def number_of(name: str) -> int:
+    """Return the number at the end of a name; 0 where there is none."""
+    found = _NUMBERED.fullmatch(name)
+    return int(found[2]) if found else 0
+
+
+def belongs(row: Row, key: str) -> bool:
+    """Say whether a session is of the group that an address names: by stem, or by stem and launch."""
+    stem, _, launch = key.partition("~")
+    return _groups(row) and stem_of(row.name) == stem and (not launch or row.launch == launch)
+
+
+def folded(rows: Sequence[Row]) -> list[Row | Group]:
+    """Return the rows with those that belong together as one, where the first of them stood."""
+    members: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    for row in rows:
+        if _groups(row):
+            members[_identity(row)].append(row)
+    stems = Counter(stem for (stem, _, _), found in members.items() if len(found) > 1)
+    shown: list[Row | Group] = []
+    for row in rows:
+        group = members.get(_identity(row), []) if _groups(row) else []
+        if len(group) < 2:
+            shown.append(row)
+        elif group[0] is row:
+            stem = stem_of(row.name)
+            key = f"{stem}~{row.launch}" if stems[stem] > 1 and row.launch else stem
+            shown.append(Group(key, stem, tuple(sorted(group, key=lambda each: number_of(each.name)))))
+    return shown
+
+
+def _groups(row: Row) -> bool:
+    return (row.kind == "headless" or bool(row.launch)) and bool(stem_of(row.name))
+
+
+def _identity(row: Row) -> tuple[str, str, str]:
+    return stem_of(row.name), row.launch, "" if row.launch else row.image
