@@ -32,6 +32,8 @@ PLATFORM_KEY = "local:" if PLATFORM_IS_LOCAL else PLATFORM_URL
 PLATFORM_NAME = env.text("CANFARWEB_PLATFORM_NAME") or (
     "Local platform" if PLATFORM_IS_LOCAL else urlsplit(PLATFORM_URL).hostname or PLATFORM_URL
 )
+# Where a password is exchanged for a token; without it people paste a token.
+PLATFORM_LOGIN = f"http://localhost:{PLATFORM_PORT}/ac/login" if PLATFORM_IS_LOCAL else ""
 # Where a connect link may lead; beside these, any host below the platform's own parent domain.
 SESSION_HOSTS = env.words("CANFARWEB_SESSION_HOSTS")
 # How old a shared answer may be, in seconds, while nothing is in transition. On loopback a read costs next to

@@ -13,6 +13,7 @@ from weakref import WeakKeyDictionary
 from django.conf import settings
 
 from sessions_app.client import AsyncPool, AsyncSession, Retries, errors, values
+from sessions_app.client.drivers.login import login as ask_for_token
 from sessions_app.connections import tasks, writes
 from sessions_app.connections.connection import Connection
 from sessions_app.connections.links import BadLinkError
@@ -29,6 +30,7 @@ __all__ = [
     "connection_for",
     "forget",
     "identify",
+    "login",
 ]
 
 # A person who has not been seen for this long is asked for anew, in seconds; and how many are remembered at most.
@@ -94,6 +96,11 @@ async def connection_for(person: Person) -> Connection:
 def forget(person: Person) -> None:
     """Drop the person's connection: they signed out, or in again with another credential."""
     _registry().connections.pop(person.pk, None)
+
+
+async def login(name: str, password: str) -> str:
+    """Exchange a password for a token; raises ``PlatformError`` when the platform does not take it."""
+    return await ask_for_token(settings.PLATFORM_LOGIN, name, password)
 
 
 async def identify(token: str) -> str:

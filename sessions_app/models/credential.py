@@ -15,7 +15,10 @@ class CredentialManager(models.Manager["Credential"]):
 
     async def akeep(self, person: Person, token: str) -> None:
         """Keep ``token`` as this person's credential, in place of an earlier one."""
-        sealed = vault.seal(person.owner_key, token)
+        await self.akeep_sealed(person, vault.seal(person.owner_key, token))
+
+    async def akeep_sealed(self, person: Person, sealed: str) -> None:
+        """Keep what was sealed for this person before."""
         await self.aupdate_or_create(person=person, defaults={"sealed": sealed})
 
     async def atoken(self, person: Person) -> str | None:

@@ -9,6 +9,7 @@ from typing import ClassVar
 from django.db import models
 from django.utils import timezone
 
+from sessions_app.models.credential import Credential
 from sessions_app.models.person import Person
 from sessions_app.signin import vault
 
@@ -18,11 +19,18 @@ LIFETIME = timedelta(hours=12)
 class WelcomeKeyManager(models.Manager["WelcomeKey"]):
     """Make a key, and let it be used once."""
 
-    def make(self, person: Person) -> str:
-        """Return a fresh key for ``person``; only its digest is kept, and older ones stop working."""
-        self.filter(person=person).delete()
+    def make(self, person: Person, token: str = "", *, beside_others: bool = False) -> str:
+        """Return a fresh key for ``person``; only its digest is kept, and older ones stop working.
+
+        The link brings ``token`` along, sealed: who signed out has no credential here any more.
+        """
+        stale = self.filter(person=person)
+        if beside_others:
+            stale = stale.exclude(used=None, expires__gt=timezone.now())
+        stale.delete()
         key = secrets.token_urlsafe(24)
-        self.create(person=person, digest=_digest(key), expires=timezone.now() + LIFETIME)
+        sealed = vault.seal(person.owner_key, token) if token else ""
+        self.create(person=person, digest=_digest(key), sealed=sealed, expires=timezone.now() + LIFETIME)
         return key
 
     async def ause(self, key: str) -> Person | None:
@@ -31,14 +39,18 @@ class WelcomeKeyManager(models.Manager["WelcomeKey"]):
         if await valid.aupdate(used=timezone.now()) != 1:
             return None
         row = await self.select_related("person").aget(digest=_digest(key))
+        if row.sealed:
+            await Credential.objects.akeep_sealed(row.person, row.sealed)
+            await self.filter(pk=row.pk).aupdate(sealed="")
         return row.person
 
 
 class WelcomeKey(models.Model):
-    """The digest of one sign-in link."""
+    """The digest of one sign-in link, and the credential that comes with it."""
 
     person = models.ForeignKey(Person, on_delete=models.CASCADE)
     digest = models.CharField(max_length=64, unique=True)
+    sealed = models.TextField(default="")
     expires = models.DateTimeField()
     used = models.DateTimeField(null=True)
 

@@ -20,6 +20,7 @@ from sessions_app.models import Record
 from sessions_app.views import listing as listings
 from sessions_app.views.course import Course, course_of, icon_of
 from sessions_app.views.guards import PortalRequest, connected, page
+from sessions_app.views.onward import onward
 
 # How much of a log is read for its last lines, how many those are, and how long it may take in seconds.
 MOST_OF_LOG = 2 * 1024 * 1024
@@ -84,6 +85,9 @@ async def _onward(request: PortalRequest, record: Record, address: str) -> HttpR
         # A page that promised to tell must know that it leaves for good news.
         again.headers["X-Session-State"] = "running"
         return again
+    if "stay" in request.GET:
+        # The switch of the waiting page is a form, and a form must not end elsewhere.
+        return onward(request, reverse("sessions:open", args=[record.slug]), f"{record.name} is ready")
     await timeline.keep_opening(record, request.person)
     response = HttpResponseRedirect(address)
     response.status_code = 303

@@ -1,4 +1,4 @@
-"""Sign in with the one-time link or a pasted token, and out."""
+"""Sign in with the one-time link, a password or a pasted token, and out."""
 
 from __future__ import annotations
 
@@ -8,42 +8,46 @@ from urllib.parse import urlsplit
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
-from django.views.decorators.debug import sensitive_variables
+from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
 from sessions_app import connections
 from sessions_app.client import errors
 from sessions_app.models import Credential, Person, WelcomeKey
 from sessions_app.views.guards import PortalRequest
+from sessions_app.views.onward import onward
 
 LONGEST_TOKEN = 16 * 1024
+LONGEST_NAME = 150
+LONGEST_PASSWORD = 1024
 # The form's secret lives in a session of its own until somebody signs in.
 ANONYMOUS_SECONDS = 3600
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 @require_http_methods(["GET", "POST"])
+@sensitive_post_parameters("token", "password")
 @sensitive_variables("token")
 async def start(request: PortalRequest) -> HttpResponse:
-    """Show the sign-in form; sign in whom the platform recognises by the pasted token."""
+    """Show the sign-in page; sign in whom the platform recognises by their password or by the pasted token."""
     back = own_path(request.POST.get("next") or request.GET.get("next") or "")
     if request.method == "GET":
         if request.person is None:
             await request.session.aset_expiry(ANONYMOUS_SECONDS)
-        return render(request, "signin/start.html", {"next": back, "is_local": settings.PLATFORM_IS_LOCAL})
-    token = request.POST.get("token", "").strip().removeprefix("Bearer ").strip()
+        return _form(request, back)
     try:
-        name = await _whose(token)
+        token = await _token(request.POST)
+        name = await connections.identify(token)
     except (ValueError, errors.PlatformError) as error:
-        context = {"next": back, "error": _refusal(error), "is_local": settings.PLATFORM_IS_LOCAL}
-        return render(request, "signin/start.html", context, status=_status(error))
+        return _form(request, back, error)
     person = await Person.objects.aenter(settings.PLATFORM_KEY, name)
     await Credential.objects.akeep(person, token)
     connections.forget(person)
     await enter(request, person)
-    return redirect(back or "sessions:list")
+    # Where somebody asked to go may lead out of the portal.
+    return onward(request, back, "You are signed in") if back else redirect("sessions:list")
 
 
 @require_GET
@@ -54,6 +58,7 @@ async def welcome(request: PortalRequest) -> HttpResponse:
         if request.person is not None:
             return redirect("sessions:list")
         return render(request, "signin/used.html", status=410)
+    connections.forget(person)
     await enter(request, person)
     return redirect("sessions:list")
 
@@ -93,18 +98,47 @@ def own_path(wanted: str) -> str:
     return "" if parts.scheme or parts.netloc or parts.path.startswith("//") else wanted
 
 
-async def _whose(token: str) -> str:
+def _form(request: PortalRequest, back: str, error: Exception | None = None) -> HttpResponse:
+    """Show the ways in; after a refusal with the reason and the name that was typed, never with a secret."""
+    by_password = "password" in request.POST
+    context = {
+        "next": back,
+        "is_local": settings.PLATFORM_IS_LOCAL,
+        "takes_passwords": bool(settings.PLATFORM_LOGIN),
+        "username": request.POST.get("username", "")[:LONGEST_NAME],
+        "password_error": _refusal(error) if error and by_password else "",
+        "token_error": _refusal(error, "token") if error and not by_password else "",
+    }
+    return render(request, "signin/start.html", context, status=_status(error) if error else 200)
+
+
+@sensitive_variables("token", "password")
+async def _token(typed: QueryDict) -> str:
+    """Return the token that was pasted, or that the platform gives for the name and password."""
+    if settings.PLATFORM_LOGIN and "password" in typed:
+        name, password = typed.get("username", "").strip(), typed.get("password", "")
+        if not name or not password:
+            raise ValueError("Type your name and your password.")
+        if len(name) > LONGEST_NAME or len(password) > LONGEST_PASSWORD:
+            raise ValueError("This is too long to be a name and a password.")
+        return _checked(await connections.login(name, password))
+    return _checked(typed.get("token", "").strip().removeprefix("Bearer ").strip())
+
+
+def _checked(token: str) -> str:
     if not token:
         raise ValueError("Paste a token.")
     if len(token) > LONGEST_TOKEN:
         raise ValueError("This is too long to be a token.")
     if not _TOKEN.fullmatch(token):
         raise ValueError("A token has no spaces, line breaks or accented letters. Copy it again, whole.")
-    return await connections.identify(token)
+    return token
 
 
-def _refusal(error: Exception) -> str:
+def _refusal(error: Exception, given: str = "") -> str:
     if isinstance(error, errors.NotSignedInError):
+        if given != "token":
+            return "The platform does not know this name with this password. Look at both and try again."
         return (
             "The platform does not accept this token. It may have expired; get a new one and paste it here."
         )

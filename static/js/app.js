@@ -5,6 +5,7 @@
 
 import { startTimes } from "./behaviours/times.js";
 import { startDialog } from "./behaviours/dialog.js";
+import { startWayBack } from "./behaviours/way-back.js";
 
 const modules = {
   refresh: () => import("./behaviours/refresh.js"),
@@ -102,6 +103,7 @@ bindAll(document);
 focusWanted();
 startTimes();
 startDialog();
+startWayBack();
 watchThePortal();
 watchKeys();
 document.body.addEventListener("htmx:afterSettle", () => { unbindLost(); bindAll(document); });

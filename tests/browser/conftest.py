@@ -71,7 +71,7 @@ class Portal:
 
     def another_welcome(self) -> str:
         """Ask for a fresh sign-in link."""
-        command = [sys.executable, "manage.py", "welcome", "--port", str(self.port), "--data", str(self.data)]
+        command = [sys.executable, "manage.py", "welcome", "--data", str(self.data)]
         environment = {**os.environ, "CANFARWEB_PLATFORM_PORT": str(self.platform_port)}
         environment.pop("DJANGO_SETTINGS_MODULE", None)
         done = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=True)

@@ -1,5 +1,10 @@
 """Who gets in, how, and that nothing is left behind when they leave."""
 
+import json
+import subprocess
+import sys
+import uuid
+
 import pytest
 from django.conf import settings
 from django.contrib.sessions.models import Session
@@ -7,6 +12,7 @@ from django.test import AsyncClient
 
 from sessions_app.models import Credential, Person, WelcomeKey
 from sessions_app.views.signin import own_path
+from tests.platforms import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -42,7 +48,7 @@ async def test_a_newer_welcome_link_ends_the_older(platform, anonymous):
 
 async def test_a_pasted_token_is_checked_with_the_platform(platform, anonymous, connections_closed):
     answer = await anonymous.post("/signin", {"token": platform.token, "next": "/launch"})
-    assert (answer.status_code, answer.url) == (302, "/launch")
+    assert 'content="0; url=/launch"' in answer.text
     person = await Person.objects.aget(name=platform.user)
     assert await Credential.objects.atoken(person) == platform.token
 
@@ -53,6 +59,59 @@ async def test_a_refused_token_is_said_and_not_repeated(platform, anonymous, con
     assert "does not accept this token" in answer.text
     assert "canary-4711" not in answer.text
     assert not await Person.objects.aexists()
+
+
+async def test_a_password_signs_in_and_is_not_kept(served_to_bob, anonymous, connections_closed):
+    name, password = served_to_bob
+    answer = await anonymous.post("/signin", {"username": f" {name} ", "password": password})
+    assert (answer.status_code, answer.url) == (302, "/")
+    person = await Person.objects.aget(name=name)
+    kept = await Credential.objects.atoken(person)
+    assert kept != password
+    assert (await anonymous.get("/")).status_code == 200
+
+
+async def test_a_wrong_password_is_said_with_the_name_kept_and_the_password_not(
+    platform, anonymous, connections_closed
+):
+    typed = {"username": "ann", "password": "canary-4711", "next": "/s/abc#L7"}
+    answer = await anonymous.post("/signin", typed)
+    assert answer.status_code == 401
+    assert "does not know this name with this password" in answer.text
+    assert 'value="ann"' in answer.text
+    assert 'name="next" value="/s/abc#L7"' in answer.text
+    assert "canary-4711" not in answer.text
+
+
+@pytest.mark.parametrize("typed", [("", "x"), ("ann", ""), ("ann", "x" * 2000)])
+async def test_what_cannot_be_a_name_and_a_password_is_refused_without_asking(anonymous, typed):
+    answer = await anonymous.post("/signin", {"username": typed[0], "password": typed[1]})
+    assert answer.status_code == 400
+    assert 'role="alert"' in answer.text
+
+
+async def test_a_password_is_asked_for_only_where_the_platform_takes_one(anonymous, settings):
+    assert 'name="password"' in (await anonymous.get("/signin")).text
+    settings.PLATFORM_LOGIN = ""
+    answer = await anonymous.get("/signin")
+    assert 'name="password"' not in answer.text
+    assert 'name="token"' in answer.text
+
+
+async def test_a_platform_that_is_away_is_said_where_one_signs_in(anonymous, settings, connections_closed):
+    settings.PLATFORM_LOGIN = "http://localhost:9/ac/login"
+    answer = await anonymous.post("/signin", {"username": "ann", "password": "canary-4711"})
+    assert answer.status_code == 502
+    assert "cannot be reached" in answer.text
+
+
+async def test_a_welcome_link_brings_its_credential_along(platform, anonymous, connections_closed):
+    person = await Person.objects.aenter(settings.PLATFORM_KEY, platform.user)
+    key = await _made(person, platform.token)
+    assert not await Credential.objects.aexists()
+    await anonymous.get(f"/welcome?key={key}")
+    assert (await anonymous.get("/")).status_code == 200
+    assert not await WelcomeKey.objects.exclude(sealed="").aexists()
 
 
 @pytest.mark.parametrize("token", ["", "two words", "line\nbreak", "é", "x" * 20_000])
@@ -110,10 +169,19 @@ def test_a_path_of_ours_is_a_way_back():
     assert own_path("/s/abc/open?x=1") == "/s/abc/open?x=1"
 
 
-async def _made(person: Person) -> str:
+async def _made(person: Person, token: str = "") -> str:
     from asgiref.sync import sync_to_async
 
-    return await sync_to_async(WelcomeKey.objects.make)(person)
+    return await sync_to_async(WelcomeKey.objects.make)(person, token)
+
+
+@pytest.fixture
+def served_to_bob(platform, platform_data) -> tuple[str, str]:
+    """Somebody of the platform who has a password."""
+    command = [sys.executable, "-m", "sessions_app.local", "user", "add", f"bob-{uuid.uuid4().hex[:6]}"]
+    done = subprocess.run([*command, "--data", str(platform_data)], cwd=ROOT, capture_output=True, check=True)
+    told = json.loads(done.stdout)
+    return told["user"], told["password"]
 
 
 async def test_a_session_can_still_be_reached_after_the_keys_were_replaced(alice, settings):

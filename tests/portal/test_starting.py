@@ -12,6 +12,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from sessions_app.management.last_start import LastStart
 from tests.platforms import ROOT
 
 
@@ -114,8 +115,24 @@ def test_the_first_start_shows_the_password_of_the_first_user_and_no_later_one_d
         portal.wait(15)
     said = [line for line in shown[0] if line.startswith("Password of ")]
     assert len(said) == 1
-    assert f"http://localhost:{platform_port}/ac/login" in said[0]
+    assert f"http://localhost:{port}/signin" in said[0]
     assert not [line for line in shown[1] if "assword" in line]
+
+
+def test_welcome_says_in_a_sentence_why_there_is_no_link(tmp_path):
+    missing, empty, damaged, remote = (tmp_path / name for name in ("missing", "empty", "damaged", "remote"))
+    assert "There is no data folder" in refused("welcome", "--data", str(missing))
+    assert not missing.exists()
+    for folder in (empty, damaged, remote):
+        folder.mkdir()
+    assert "No portal was started on" in refused("welcome", "--data", str(empty))
+    LastStart(8000, "https://skaha.example/skaha/v1").keep(remote)
+    assert "http://localhost:8000/signin" in refused("welcome", "--data", str(remote))
+    LastStart(8000, user="ann").keep(damaged)
+    assert "has no user yet" in refused("welcome", "--data", str(damaged))
+    (damaged / "platform").mkdir()
+    (damaged / "platform" / "token").write_text("x")
+    assert "database" in refused("welcome", "--data", str(damaged))
 
 
 def test_people_are_added_by_a_management_command_and_it_says_what_it_refuses(tmp_path):

@@ -1,4 +1,4 @@
-"""Two portals on one host, as somebody starts them with two data folders: a browser keeps their sign-ins apart."""
+"""Two portals, started with two data folders: the way in to each, and that a browser keeps them apart."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ class Started:
     """A portal that `manage.py up` started, and what it said first."""
 
     def __init__(self, data: Path) -> None:
+        self.data = data
         self.port, self.platform_port = free_port(), free_port()
         ports = ["--port", self.port, "--platform-port", self.platform_port]
         words, environment = command("up", "--no-browser", "--data", str(data), *ports)
@@ -34,22 +35,63 @@ class Started:
         self.process.communicate(timeout=20)
 
 
-@pytest.fixture
-def both(tmp_path: Path) -> Iterator[tuple[Started, Started]]:
-    portals = Started(tmp_path / "one"), Started(tmp_path / "two")
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Started, Started]]:
+    folder = tmp_path_factory.mktemp("portals")
+    portals = Started(folder / "one"), Started(folder / "two")
     yield portals
     for portal in portals:
         portal.stop()
 
 
-def test_signing_out_of_one_portal_leaves_the_other_signed_in(both):
+@pytest.fixture
+def browser() -> Iterator[httpx.Client]:
+    """Something that keeps cookies as browsers do: by host, whatever the port."""
+    with httpx.Client(trust_env=False, timeout=20, follow_redirects=True) as client:
+        yield client
+
+
+def test_signing_out_of_one_portal_leaves_the_other_signed_in(both, browser):
     one, two = both
-    with httpx.Client(trust_env=False, timeout=20, follow_redirects=True) as browser:
-        for portal in both:
-            assert browser.get(portal.link).url == f"{portal.address}/"
-        page = browser.get(f"{one.address}/").text
-        key = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page)[1]
-        browser.post(f"{two.address}/signout", data={"csrfmiddlewaretoken": "of another portal"})
-        assert browser.post(f"{one.address}/signout", data={"csrfmiddlewaretoken": key}).url.path == "/signin"
-        assert browser.get(f"{one.address}/").url.path == "/signin"
-        assert browser.get(f"{two.address}/").url == f"{two.address}/"
+    for portal in both:
+        assert browser.get(portal.link).url == f"{portal.address}/"
+    send(browser, f"{one.address}/", "/signout")
+    assert browser.get(f"{one.address}/").url.path == "/signin"
+    assert browser.get(f"{two.address}/").url == f"{two.address}/"
+
+
+def test_the_password_that_the_first_start_prints_signs_in(both, browser):
+    one, _ = both
+    _, _, name, password = re.fullmatch(r"(Password) (of) (\S+): (\S+) .*", one.said[3]).groups()
+    send(browser, f"{one.address}/signin", "/signin", username=name, password=password)
+    assert browser.get(f"{one.address}/").url == f"{one.address}/"
+
+
+def test_welcome_finds_the_port_and_the_person_also_after_they_signed_out(both, browser):
+    _, two = both
+    browser.get(asked_for_a_link(two.data))
+    send(browser, f"{two.address}/", "/signout")
+    link = asked_for_a_link(two.data)
+    assert link.startswith(f"{two.address}/welcome?key=")
+    assert browser.get(link).url == f"{two.address}/"
+    assert f'bar__name">{two.said[3].split()[2].rstrip(":")}<' in browser.get(f"{two.address}/").text
+
+
+def test_welcome_without_a_folder_finds_a_portal_of_this_checkout_that_runs(both):
+    link = asked_for_a_link(None)
+    assert re.match(r"http://localhost:\d+/welcome\?key=", link)
+
+
+def asked_for_a_link(data: Path | None) -> str:
+    """Run `manage.py welcome` with nothing but the data folder, if that."""
+    words, environment = command("welcome", *(["--data", str(data)] if data else []))
+    done = subprocess.run(words, cwd=ROOT, env=environment, capture_output=True, text=True, timeout=30)
+    assert done.returncode == 0, done.stderr
+    return done.stdout.strip()
+
+
+def send(browser: httpx.Client, page: str, action: str, **values: str) -> httpx.Response:
+    """Send a form from a page, with the page's secret."""
+    secret = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', browser.get(page).text)[1]
+    where = page[: page.index("/", 8)] + action
+    return browser.post(where, data={"csrfmiddlewaretoken": secret, **values})

@@ -21,6 +21,7 @@ from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.db.utils import Error as DatabaseError
 
 from sessions_app.management import child, statics
+from sessions_app.management.last_start import LOCK, LastStart
 from sessions_app.models import Credential, Person, WelcomeKey
 
 # Seconds: half a day, longer than the portal's own limit for a socket.
@@ -59,6 +60,10 @@ class Command(BaseCommand):
             self._prepare()
             announced = platform.announcement() if platform else None
             link = self._link(port, announced)
+            platform_address = "" if announced else settings.PLATFORM_URL
+            LastStart(port, platform_address, announced["user"] if announced else "").keep(
+                Path(settings.DATA_DIR)
+            )
             if platform:
                 platform.watch(self.stderr.write)
             serve(port, lambda: self._announce(link, announced, open_browser=not options["no_browser"]))
@@ -96,10 +101,10 @@ class Command(BaseCommand):
         if announced is not None:
             lines += [f"export CANFAR_URL={announced['url']}", f"export CANFAR_TOKEN={announced['token']}"]
             if "password" in announced:
-                where = announced["url"].removesuffix("/skaha/v1") + "/ac/login"
+                signin = f"{link.partition('/welcome')[0]}/signin"
                 lines.append(
                     f"Password of {announced['user']}: {announced['password']}"
-                    f"  (shown only now; for signing in with a password, at {where})"
+                    f"  (shown only now; it signs you in at {signin}, in any browser)"
                 )
         # In one piece: who reads the first line and then stops us has them all.
         self.stdout.write("\n".join(lines))
@@ -116,7 +121,8 @@ def welcome_key(name: str, token: str) -> str:
         await Credential.objects.akeep(person, token)
         return person
 
-    return WelcomeKey.objects.make(async_to_sync(kept)())
+    # A link that `welcome` printed while the portal did not run goes on to work.
+    return WelcomeKey.objects.make(async_to_sync(kept)(), token, beside_others=True)
 
 
 def serve(port: int, ready: Callable[[], None]) -> None:
@@ -181,7 +187,7 @@ def _bindable(family: socket.AddressFamily, address: str, port: int) -> OSError 
 def _only_one(data: Path) -> IO[str]:
     """Hold the data folder; a second portal on it would settle what the first is about to do."""
     try:
-        lock = (data / "up.lock").open("w")
+        lock = (data / LOCK).open("w")
         fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError as error:
         raise CommandError(

@@ -1,0 +1,49 @@
+"""A token for a name and its password, as CADC's login service gives one. The password is sent once."""
+
+from __future__ import annotations
+
+import httpx
+
+from ..answers import Answer
+from ..errors import NotSignedInError, TooLargeError
+from ..running import Effort
+from ..wire import SMALL_LIMIT, Request
+from .troubles import TROUBLE, trouble
+from .wiring import headers_of, kept_headers, tls_context
+
+# Seconds: the service hashes slowly on purpose, and lets people wait in line.
+PATIENCE = 20.0
+_ASKED = Request("POST", "login", retry=False, max_bytes=SMALL_LIMIT)
+
+
+async def login(address: str, name: str, password: str) -> str:
+    """Return a token for ``name``; raises ``NotSignedInError`` when the two do not belong together.
+
+    >>> await login("http://localhost:8001/ac/login", "ann", password)
+    """
+    effort = Effort()
+    # In the body: an address gets logged.
+    form = {"username": name, "password": password}
+    try:
+        async with (
+            httpx.AsyncClient(verify=tls_context(address, None), trust_env=False, timeout=PATIENCE) as client,
+            client.stream(
+                "POST", address, data=form, headers=headers_of({"Accept": "text/plain"})
+            ) as response,
+        ):
+            body = await _bounded(response)
+    except TROUBLE as problem:
+        raise trouble(problem, _ASKED, effort) from None
+    answer = Answer(_ASKED, response.status_code, kept_headers(response), body, secrets=(password,))
+    if answer.status == 401:
+        raise NotSignedInError("The name or the password is not right.", status=401)
+    return answer.checked().text().strip()
+
+
+async def _bounded(response: httpx.Response) -> bytes:
+    body = b""
+    async for piece in response.aiter_bytes():
+        body += piece
+        if len(body) > SMALL_LIMIT:
+            raise TooLargeError(status=response.status_code, request=_ASKED.label, sent=True)
+    return body
