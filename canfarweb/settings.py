@@ -39,6 +39,8 @@ SESSION_HOSTS = env.words("CANFARWEB_SESSION_HOSTS")
 # How old a shared answer may be, in seconds, while nothing is in transition. On loopback a read costs next to
 # nothing; on a real platform each one asks several services (skaha-contract.md, chapter 12).
 QUIET_FRESHNESS = env.number("CANFARWEB_QUIET_FRESHNESS", 1.8 if PLATFORM_IS_LOCAL else 10, low=1, high=300)
+# How long the destroying of one session can be taken back, in seconds.
+UNDO_SECONDS = env.number("CANFARWEB_UNDO_SECONDS", 5, low=0, high=60)
 
 ALLOWED_HOSTS = env.words("CANFARWEB_HOSTS")
 if PRODUCTION and not ALLOWED_HOSTS:

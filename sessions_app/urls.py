@@ -23,6 +23,7 @@ session_patterns = (
         path("renew", operations.renew, name="renew"),
         path("destroy", operations.destroy, name="destroy"),
         path("operations/<slug:slug>", operations.outcome, name="operation"),
+        path("operations/<slug:slug>/undo", operations.undo, name="undo"),
         path("s/<slug:slug>", sessions.detail, name="detail"),
         path("s/<slug:slug>/open", connect.connect, name="open"),
         path("s/<slug:slug>/log.txt", downloads.log, name="log"),

@@ -31,3 +31,5 @@ STORAGES = {
     "staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"},
 }
 STATIC_ROOT.mkdir(exist_ok=True)  # noqa: F405
+# A destroy that can be taken back is waited for by many tests.
+UNDO_SECONDS = 0.0

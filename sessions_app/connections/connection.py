@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -16,7 +16,7 @@ from sessions_app.connections import links, tasks, timeline
 from sessions_app.connections.reading import Reading, SharedRead
 from sessions_app.connections.redaction import hidden, secret_of
 from sessions_app.connections.rows import Listing, Row
-from sessions_app.models import Person, Record
+from sessions_app.models import Person, Record, Step
 from sessions_app.signin import vault
 
 # Seconds an answer is good for: a little less than the pages' rhythm, so that each look is a new one.
@@ -27,6 +27,8 @@ EVENTS_FRESHNESS = 2.0
 # Seconds the platform has for one answer.
 LIST_DEADLINE = 10.0
 CONNECT_DEADLINE = 5.0
+# How long the list tells of a destroy that was never sent.
+UNSENT_SHOWN = timedelta(minutes=5)
 # Event feeds and reasons kept at once for one person.
 MOST_EVENT_READS = 500
 MOST_REASONS_AT_ONCE = 8
@@ -65,6 +67,8 @@ class Connection:
         self._hosts: SharedRead[list[str]] = _slowly(self.session.repositories, CATALOGUE_FRESHNESS, "hosts")
         # Launches whose answer was lost and that are being looked for: step → name.
         self.searching: dict[int, str] = {}
+        # Destroys that an earlier process wrote down and never sent.
+        self.never_sent: list[Step] = []
         self._events: OrderedDict[str, SharedRead[list[values.Event]]] = OrderedDict()
         self._explaining: set[str] = set()
         self._explained: dict[str, int] = {}
@@ -77,6 +81,11 @@ class Connection:
             return reading
         # Reasons and fresh launches reach the listing between two reads.
         return Reading(self.listing.rows(), reading.taken, reading.error, reading.slow)
+
+    def lately_never_sent(self) -> list[Step]:
+        """Return the destroys that a stopped portal left unsent, for as long as that is news."""
+        since = datetime.now(UTC) - UNSENT_SHOWN
+        return [step for step in self.never_sent if step.settled and step.settled > since]
 
     async def stats(self) -> Reading[values.Stats]:
         """Return the platform's load. A 503 is normal where a platform keeps no metrics."""

@@ -24,6 +24,8 @@ SEEN_HAPPEN = timedelta(seconds=10)
 # What vanished elsewhere is shown as gone for so long, in seconds; what was destroyed here may linger upstream so long.
 SHOWN_GONE = 8.0
 LINGERING = 60.0
+# What stands for an operation that can no longer be taken back.
+SENT_ALREADY = "sent"
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +53,7 @@ class Row:
     launch: str = ""
     # When it ended, where that is known.
     ended: datetime | None = None
-    # The operation that destroys it in a moment, as long as that can be undone.
+    # The operation that destroys it in a moment, as long as that can be undone; then the word for what was sent.
     leaving: str = ""
 
     @property

@@ -22,6 +22,8 @@ from sessions_app.client import Outcome, errors
 from sessions_app.client.creation import Kind
 from sessions_app.connections import tasks
 from sessions_app.connections.connection import Connection
+from sessions_app.connections.refusals import raw, said
+from sessions_app.connections.rows import SENT_ALREADY
 from sessions_app.models import Operation, Record, Step
 from sessions_app.models.journal import SETTLED, StepState, Verb
 
@@ -39,6 +41,8 @@ before_destroy: list[Callable[[Connection, Sequence[Record]], Awaitable[None]]] 
 LAST_LOOK = 5.0
 # The operations that a task of this process works on.
 _under_way: set[int] = set()
+# Those of them that wait for somebody to take them back.
+_held: dict[int, asyncio.Event] = {}
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,13 +92,32 @@ async def renew(connection: Connection, records: Sequence[Record], form_key: str
     return operation
 
 
-async def destroy(connection: Connection, records: Sequence[Record], form_key: str) -> Operation:
-    """End these sessions."""
+async def destroy(
+    connection: Connection, records: Sequence[Record], form_key: str, *, hold: float = 0.0
+) -> Operation:
+    """End these sessions; for ``hold`` seconds nothing is sent and ``undo`` takes it back."""
     operation, is_new = await _open(connection, Verb.DESTROY, form_key, {}, _steps_of(records))
     if is_new:
-        work = _run_destroy(connection, operation, records)
+        if hold:
+            _held[operation.pk] = asyncio.Event()
+        for record in records:
+            connection.listing.leave(record, operation.slug if hold else SENT_ALREADY)
+        work = _run_destroy(connection, operation, records, hold)
         tasks.start(_carry_through(connection, operation, work), name="destroy")
     return operation
+
+
+def undo(operation: Operation) -> bool:
+    """Take a destroy back; answers whether it was in time."""
+    taken_back = _held.get(operation.pk)
+    if taken_back is not None:
+        taken_back.set()
+    return taken_back is not None
+
+
+def is_held(operation: Operation) -> bool:
+    """Say whether nothing of an operation was sent yet and it can be taken back."""
+    return operation.pk in _held
 
 
 async def wait(operation: Operation, patience: float) -> list[Step]:
@@ -122,6 +145,7 @@ async def resume(connection: Connection) -> None:
         await _settle(
             step, StepState.FAILED, "The portal stopped before this was sent. Nothing happened; try again."
         )
+    connection.never_sent += [step for step in never_sent if step.operation.verb == Verb.DESTROY]
     launches = [s for s in steps if s.state != StepState.MEANT and s.operation.verb == Verb.LAUNCH]
     others = [s for s in steps if s.state != StepState.MEANT and s.operation.verb != Verb.LAUNCH]
     for step in others:
@@ -194,7 +218,13 @@ async def _mark_sent(operation: Operation) -> list[Step]:
 async def _settle(step: Step, state: StepState, message: str) -> None:
     step.state, step.message = state, message[:700]
     step.settled = datetime.now(UTC) if state in SETTLED else None
-    await step.asave(update_fields=["state", "message", "settled", "record"])
+    await step.asave(update_fields=["state", "message", "detail", "settled", "record"])
+
+
+async def _refuse(step: Step, error: Exception | None, session_id: str) -> None:
+    """Settle a step that the platform refused: in our words, with its own kept beside them."""
+    step.detail = raw(error, session_id)
+    await _settle(step, StepState.FAILED, said(error))
 
 
 async def _run_launch(connection: Connection, operation: Operation, request: LaunchRequest) -> None:
@@ -229,7 +259,7 @@ async def _settle_launch(
     elif may_have_arrived(outcome.error):
         await _settle(step, StepState.UNSURE, "The answer was lost. Looking for the session on the platform.")
     else:
-        await _settle(step, StepState.FAILED, said(outcome.error))
+        await _refuse(step, outcome.error, "")
 
 
 async def _record_of(connection: Connection, session_id: str, name: str, request: LaunchRequest) -> Record:
@@ -314,9 +344,9 @@ async def _run_renew(connection: Connection, operation: Operation, records: Sequ
     connection.expire_rows()
     reading = await connection.rows(patience=5.0)
     after = {row.slug: row.expires for row in reading.value or ()} if reading.current else {}
-    for step, record, outcome in zip(steps, records, outcomes, strict=True):
+    for step, record, session_id, outcome in zip(steps, records, ids, outcomes, strict=True):
         if outcome.error is not None:
-            await _settle(step, StepState.FAILED, said(outcome.error))
+            await _refuse(step, outcome.error, session_id)
         else:
             await _settle(step, StepState.DONE, _renewed(before.get(record.slug), after.get(record.slug)))
 
@@ -325,22 +355,54 @@ def _renewed(before: datetime | None, after: datetime | None) -> str:
     """Say what the platform made of it: its answer is the same whether or not the end moved."""
     if after is None:
         return "Renewed. The new end is not known yet."
-    end = f"{after:%-d %B, %H:%M} UTC"
+    end = f"{after:%Y-%m-%d %H:%M} UTC"
     if before is not None and after <= before:
         return f"The platform kept the end at {end}: it is already as late as a renewal would make it."
-    return f"Renewed: it now ends on {end}."
+    return f"Renewed: it now ends at {end}."
 
 
-async def _run_destroy(connection: Connection, operation: Operation, records: Sequence[Record]) -> None:
+async def _run_destroy(
+    connection: Connection, operation: Operation, records: Sequence[Record], hold: float
+) -> None:
+    try:
+        if hold and await _taken_back(operation, hold):
+            for step in await steps_of(operation):
+                await _settle(step, StepState.UNDONE, "It was taken back before anything was sent.")
+            return
+        for record in records:
+            connection.listing.leave(record, SENT_ALREADY)
+        await _destroy_now(connection, operation, records)
+    finally:
+        _held.pop(operation.pk, None)
+        for record in records:
+            connection.listing.leave(record, "")
+
+
+async def _taken_back(operation: Operation, hold: float) -> bool:
+    """Wait for the time in which a destroy can be taken back; answer whether it was."""
+    event = _held[operation.pk]
+    try:
+        await asyncio.wait_for(event.wait(), hold)
+    except TimeoutError:
+        pass
+    finally:
+        del _held[operation.pk]
+    return event.is_set()
+
+
+async def _destroy_now(connection: Connection, operation: Operation, records: Sequence[Record]) -> None:
     await _look_before(connection, records)
     steps = await _mark_sent(operation)
     ids = [connection.id_of(record) for record in records]
     outcomes = await connection.session.outcomes.destroy(ids)
     refused = {outcome.item: outcome.error for outcome in outcomes if _was_refused(outcome)}
     left = await _still_there(connection, [session_id for session_id in ids if session_id not in refused])
+    kept = refused.keys() | left.keys()
+    gone = [record for record, session_id in zip(records, ids, strict=True) if session_id not in kept]
+    connection.listing.dismiss(gone)
     for step, session_id in zip(steps, ids, strict=True):
         if session_id in refused:
-            await _settle(step, StepState.FAILED, said(refused[session_id]))
+            await _refuse(step, refused[session_id], session_id)
         elif session_id in left:
             await _settle(step, StepState.FAILED, left[session_id])
         else:
@@ -397,9 +459,3 @@ def may_have_arrived(error: errors.PlatformError) -> bool:
     return bool(getattr(error, "sent", False)) and isinstance(
         error, errors.PlatformUnreachableError | errors.TooSlowError | errors.NotUnderstoodError
     )
-
-
-def said(error: Exception | None) -> str:
-    """Return an error as a sentence with what to do."""
-    advice = getattr(error, "advice", "")
-    return f"{error} {advice}".strip() if advice and advice not in str(error) else str(error)

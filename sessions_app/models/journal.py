@@ -1,8 +1,9 @@
 """The journal of writes: what was meant, written before it is sent, and what became of each item.
 
 An operation is one press of a button (launch, renew, destroy); its steps are the items it touches. A step is
-written as ``meant``, marked ``sent`` just before its request leaves, and ends as ``done`` or ``failed``. A step
-whose answer was lost stays ``unsure`` until a look at the platform settles it; it is never sent again.
+written as ``meant``, marked ``sent`` just before its request leaves, and ends as ``done`` or ``failed``, or as
+``undone`` where the person took it back before it was sent. A step whose answer was lost stays ``unsure`` until a
+look at the platform settles it; it is never sent again.
 """
 
 from __future__ import annotations
@@ -32,9 +33,10 @@ class StepState(models.TextChoices):
     UNSURE = "unsure"
     DONE = "done"
     FAILED = "failed"
+    UNDONE = "undone"
 
 
-SETTLED = (StepState.DONE, StepState.FAILED)
+SETTLED = (StepState.DONE, StepState.FAILED, StepState.UNDONE)
 
 
 class OperationManager(models.Manager["Operation"]):
@@ -91,6 +93,8 @@ class Step(models.Model):
     settled = models.DateTimeField(null=True)
     # What happened, what still holds, what to do: shown to the person as it is.
     message = models.CharField(max_length=700, blank=True)
+    # The platform's own words, where the message leaves them out; no id is in them.
+    detail = models.CharField(max_length=700, blank=True)
 
     class Meta:
         ordering = ["position"]

@@ -3,39 +3,85 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import Any, Protocol
 
+from django.conf import settings
 from django.http import HttpResponse, QueryDict
 from django.shortcuts import redirect
-from django.views.decorators.http import require_GET, require_http_methods
-from django_htmx.http import trigger_client_event
+from django.urls import reverse
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django_htmx.http import reswap, retarget, trigger_client_event
 
 from sessions_app import access
-from sessions_app.connections import Connection, writes
-from sessions_app.models import Operation, Record
+from sessions_app.connections import Connection, Row, writes
+from sessions_app.connections.renewals import why_not_renewed
+from sessions_app.connections.rows import SENT_ALREADY
+from sessions_app.models import Operation, Record, Step
 from sessions_app.models.journal import SETTLED, StepState, Verb
+from sessions_app.models.record import OVER
 from sessions_app.views import groups
 from sessions_app.views.guards import PortalRequest, connected, page
+from sessions_app.views.notices import notice_of
 
 # How long a page waits for all outcomes before it shows those there are, in seconds.
 PATIENCE = 4.0
 MOST_AT_ONCE = 1000
 
-Write = Callable[[Connection, Sequence[Record], str], Awaitable[Operation]]
+
+class Write(Protocol):
+    """Begin an operation on these sessions."""
+
+    async def __call__(
+        self, connection: Connection, records: Sequence[Record], form_key: str
+    ) -> Operation: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Item:
+    """One session that somebody wants something done to."""
+
+    record: Record
+    state: str
+    # Why it cannot be done, where it cannot.
+    why: str = ""
 
 
 @require_http_methods(["GET", "POST"])
 @connected
 async def renew(request: PortalRequest, connection: Connection) -> HttpResponse:
-    """Ask before renewing, then renew."""
-    return await _asked_then_done(request, connection, Verb.RENEW, writes.renew)
+    """Renew; who comes by a link is asked first."""
+    records = await _named(request, connection)
+    if request.method == "GET":
+        return await _ask(request, connection, Verb.RENEW, records)
+    return await _done(request, connection, records, writes.renew)
 
 
 @require_http_methods(["GET", "POST"])
 @connected
 async def destroy(request: PortalRequest, connection: Connection) -> HttpResponse:
-    """Ask before destroying, with what is lost, then destroy."""
-    return await _asked_then_done(request, connection, Verb.DESTROY, writes.destroy)
+    """Ask before destroying, with what is lost, then destroy; of one session it can be taken back for a moment."""
+    records = await _named(request, connection)
+    if request.method == "GET":
+        return await _ask(request, connection, Verb.DESTROY, records)
+    if len(records) > 1:
+        return await _done(request, connection, records, writes.destroy)
+    under_way = await _under_way(request, connection, records[0])
+    if under_way is not None:
+        return await _told(request, under_way)
+    return await _done(request, connection, records, partial(writes.destroy, hold=settings.UNDO_SECONDS))
+
+
+@require_POST
+@connected
+async def undo(request: PortalRequest, connection: Connection, slug: str) -> HttpResponse:
+    """Take back a destroy that was not sent yet."""
+    operation = await access.operation_for(request.person, slug)
+    writes.undo(operation)
+    await writes.wait(operation, PATIENCE)
+    return await _told(request, operation)
 
 
 @require_GET
@@ -43,32 +89,85 @@ async def destroy(request: PortalRequest, connection: Connection) -> HttpRespons
 async def outcome(request: PortalRequest, connection: Connection, slug: str) -> HttpResponse:
     """Show what became of each item of an operation, until all are settled."""
     operation = await access.operation_for(request.person, slug)
-    return await _shown(request, operation, patience=0)
+    if request.htmx and "notice" in request.GET:
+        return await _noticed(request, operation, await writes.steps_of(operation))
+    return _outcomes(request, operation, await writes.steps_of(operation))
 
 
-async def _asked_then_done(
-    request: PortalRequest, connection: Connection, verb: Verb, write: Write
-) -> HttpResponse:
-    asked = request.POST if request.method == "POST" else request.GET
-    slugs = await _slugs(connection, asked)
+async def _named(request: PortalRequest, connection: Connection) -> list[Record]:
+    """Return the sessions that are named, one by one or as groups of the list."""
+    asked: QueryDict = request.POST if request.method == "POST" else request.GET
+    slugs, keys = asked.getlist("s"), asked.getlist("g")
+    rows = (await connection.rows()).value or () if keys else ()
+    slugs += [row.slug for key in keys for row in rows if groups.belongs(row, key)]
     records = await access.records_for(request.person, slugs[:MOST_AT_ONCE])
     if not records:
         raise access.NotThereError("There is no such session.")
-    if request.method == "GET":
-        return await _ask(request, connection, verb, records)
+    return records
+
+
+async def _under_way(request: PortalRequest, connection: Connection, record: Record) -> Operation | None:
+    """Return the operation that destroys this session already, while it can be taken back."""
+    slug = connection.listing.leaving(record)
+    if slug in {"", SENT_ALREADY}:
+        return None
+    return await access.operation_for(request.person, slug)
+
+
+async def _done(
+    request: PortalRequest, connection: Connection, records: Sequence[Record], write: Write
+) -> HttpResponse:
     operation = await write(connection, records, request.POST.get("key", "")[:64] or uuid.uuid4().hex)
-    if not request.htmx:
+    if not writes.is_held(operation):
         await writes.wait(operation, PATIENCE)
+    return await _told(request, operation)
+
+
+async def _told(request: PortalRequest, operation: Operation) -> HttpResponse:
+    """Say in a line what became of it; where some of several failed, which and why."""
+    steps = await writes.steps_of(operation)
+    failed = any(step.state == StepState.FAILED for step in steps)
+    is_settled = all(step.state in SETTLED for step in steps)
+    if request.htmx and failed and is_settled and len(steps) > 1:
+        answer = _outcomes(request, operation, steps)
+        return trigger_client_event(answer, "sessions-changed")
+    if request.htmx:
+        return await _noticed(request, operation, steps)
+    if failed:
         return redirect("sessions:operation", operation.slug)
-    answer = await _shown(request, operation, patience=PATIENCE)
-    return trigger_client_event(answer, "sessions-changed")
+    return redirect(f"{reverse('sessions:list')}?notice={operation.slug}")
 
 
-async def _slugs(connection: Connection, asked: QueryDict) -> list[str]:
-    """Return the sessions that are named, one by one or as groups of the list."""
-    keys = asked.getlist("g")
-    rows = (await connection.rows()).value or () if keys else ()
-    return asked.getlist("s") + [row.slug for key in keys for row in rows if groups.belongs(row, key)]
+async def _noticed(request: PortalRequest, operation: Operation, steps: Sequence[Step]) -> HttpResponse:
+    notice = notice_of(operation, steps, held=writes.is_held(operation))
+    answer = page(request, "sessions/notice", {"notice": notice})
+    if request.method == "POST":
+        answer = retarget(reswap(answer, "innerHTML"), "#notices")
+        trigger_client_event(answer, "dialog-done")
+    if request.method == "POST" or not notice.is_open:
+        trigger_client_event(answer, "sessions-changed")
+    return answer
+
+
+def _outcomes(request: PortalRequest, operation: Operation, steps: Sequence[Step]) -> HttpResponse:
+    still_open = sum(step.state not in SETTLED for step in steps)
+    context = {
+        "operation": operation,
+        "steps": steps,
+        "open": still_open,
+        "held": writes.is_held(operation),
+        "title": _title_of(operation, steps, still_open),
+        "heading": _heading(request),
+    }
+    return page(request, "sessions/operation", context)
+
+
+def _title_of(operation: Operation, steps: Sequence[Step], still_open: int) -> str:
+    done = sum(step.state == StepState.DONE for step in steps)
+    did = {Verb.LAUNCH: "launched", Verb.RENEW: "renewed", Verb.DESTROY: "destroyed"}[Verb(operation.verb)]
+    if still_open:
+        return f"{done} of {len(steps)} {did} so far"
+    return did.capitalize() if done == len(steps) == 1 else f"{done} of {len(steps)} {did}"
 
 
 async def _ask(
@@ -76,22 +175,73 @@ async def _ask(
 ) -> HttpResponse:
     reading = await connection.rows()
     listed = {row.slug: row for row in reading.value or ()}
+    items = [_item(verb, record, listed.get(record.slug)) for record in records]
+    words: Callable[[Sequence[Item]], dict[str, Any]] = (
+        _destroy_words if verb == Verb.DESTROY else _renew_words
+    )
     context = {
         "verb": verb.value,
-        "items": [(record, listed.get(record.slug)) for record in records],
+        "action": f"sessions:{verb.value}",
+        "items": sorted(items, key=lambda item: bool(item.why)),
+        "able": sum(not item.why for item in items),
         "key": uuid.uuid4().hex,
-        "interactive": any(record.kind not in {"headless", "desktop-app"} for record in records),
+        "heading": _heading(request),
     }
-    return page(request, "sessions/confirm", context)
+    return page(request, "sessions/confirm", context | words(items))
 
 
-async def _shown(request: PortalRequest, operation: Operation, *, patience: float) -> HttpResponse:
-    steps = await writes.wait(operation, patience)
-    context = {
-        "operation": operation,
-        "steps": steps,
-        "open": sum(step.state not in SETTLED for step in steps),
-        "done": sum(step.state == StepState.DONE for step in steps),
-        "failed": sum(step.state == StepState.FAILED for step in steps),
+def _heading(request: PortalRequest) -> str:
+    return "h2" if request.htmx else "h1"
+
+
+def _item(verb: Verb, record: Record, row: Row | None) -> Item:
+    state = row.state if row else "gone" if record.gone else record.state
+    if verb == Verb.DESTROY:
+        return Item(record, state)
+    known = row or record
+    return Item(record, state, why_not_renewed(known.kind, state, known.started, known.expires))
+
+
+def _renew_words(items: Sequence[Item]) -> dict[str, Any]:
+    able, count = sum(not item.why for item in items), len(items)
+    if count == 1:
+        title = "Renew this session?" if able else "This session cannot be renewed"
+    elif able == count:
+        title = f"Renew these {count} sessions?"
+    else:
+        title = f"{able or 'None'} of {count} can be renewed"
+    text = (
+        "A renewed session ends at its full session time from now, where that is later than its present end."
+    )
+    doing = "Renew" if able == count else f"Renew {able}"
+    return {
+        "title": title,
+        "text": text if able else "",
+        "closing": "Back" if able else "Close",
+        "doing": doing,
     }
-    return page(request, "sessions/operation", context)
+
+
+def _destroy_words(items: Sequence[Item]) -> dict[str, Any]:
+    count, alive = len(items), [item for item in items if item.state not in OVER | {"gone"}]
+    if all(item.state == "pending" for item in items):
+        title = "Cancel this launch?" if count == 1 else f"Cancel these {count} launches?"
+        doing = "Cancel the launch" if count == 1 else "Cancel the launches"
+    else:
+        title = "Destroy this session?" if count == 1 else f"Destroy these {count} sessions?"
+        doing = "Destroy"
+    return {"title": title, "text": _what_dies(items, alive), "closing": "Keep", "doing": doing}
+
+
+def _what_dies(items: Sequence[Item], alive: Sequence[Item]) -> str:
+    """Say what is lost; what has ended loses nothing more, and what has not begun has nothing to lose."""
+    begun = [item for item in alive if item.state != "pending"]
+    if not begun:
+        return ""
+    it, its = ("it", "Its log and timeline") if len(items) == 1 else ("them", "Their logs and timelines")
+    some = "the one that runs" if len(begun) == 1 else f"the {len(begun)} that run"
+    which = some if len(begun) < len(items) else it
+    return (
+        f"What runs in {which} stops at once. Unsaved work and everything under /scratch is lost; files in "
+        f"your home and project folders stay. {its} can still be read here."
+    )

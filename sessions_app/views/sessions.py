@@ -17,6 +17,7 @@ from sessions_app.views.columns import columns
 from sessions_app.views.course import tab_of
 from sessions_app.views.guards import PortalRequest, connected, page
 from sessions_app.views.lines import lines_html
+from sessions_app.views.notices import asked_notice
 from sessions_app.views.stats import strip_context
 
 
@@ -30,6 +31,7 @@ async def listing(request: PortalRequest, connection: Connection) -> HttpRespons
     shown = listings.shown(reading.value or (), wanted)
     reason, advice = listings.trouble(reading)
     searching = sorted(connection.searching.values())
+    never_sent = connection.lately_never_sent()
     version = listings.version(
         request.get_full_path(),
         shown.faces,
@@ -38,6 +40,7 @@ async def listing(request: PortalRequest, connection: Connection) -> HttpRespons
         reason,
         searching,
         connection.listing.not_understood,
+        len(never_sent),
     )
     if request.htmx and request.headers.get(listings.VERSION_HEADER) == version:
         return HttpResponse(status=204)
@@ -52,6 +55,7 @@ async def listing(request: PortalRequest, connection: Connection) -> HttpRespons
         "advice": advice,
         "signed_out": listings.signed_out(reading),
         "searching": searching,
+        "never_sent": never_sent,
         "not_understood": connection.listing.not_understood,
         "version": version,
         "previous_address": wanted.address(page=max(1, wanted.page - 1)),
@@ -59,6 +63,8 @@ async def listing(request: PortalRequest, connection: Connection) -> HttpRespons
         "next_address": wanted.address(page=wanted.page + 1),
         "interval": _interval(reading),
     }
+    if not request.htmx:
+        context |= {"notice": await asked_notice(request)}
     return page(request, "sessions/list", context | strip)
 
 

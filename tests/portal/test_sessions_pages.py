@@ -97,16 +97,16 @@ async def test_destroy_asks_first_and_then_ends_every_process(alice, platform_da
     assert "/scratch" in question.text
     key = re.search(r'name="key" value="(\w+)"', question.text)[1]
     answer = await alice.post("/destroy", {"s": slug, "key": key}, follow=True)
-    assert "Destroyed." in answer.text
+    assert "was destroyed. Its log and timeline are kept." in answer.text
     assert not [
         each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] == ["sleep", "4711"]
     ]
 
 
-async def test_several_are_destroyed_at_once_with_an_outcome_each(alice):
+async def test_several_are_destroyed_at_once_and_told_in_one_line(alice):
     slugs = [await launched(alice, name=f"fit-{number}", key=str(number)) for number in range(3)]
     answer = await alice.post("/destroy", {"s": slugs, "key": "all"}, headers=FRAGMENT)
-    assert answer.text.count("Destroyed.") == 3
+    assert "3 sessions were destroyed." in answer.text
     assert "sessions-changed" in answer.headers["HX-Trigger"]
 
 
@@ -183,7 +183,8 @@ async def test_replicas_are_one_line_and_are_chosen_as_one(alice):
     assert "many-2<" not in page.text
     assert "many-2<" in (await alice.get("/?group=many")).text
     question = await alice.get("/destroy?g=many")
-    assert "Destroy these 3 sessions?" in question.text
+    assert re.search(r"(Destroy|Cancel) these 3", question.text)
+    assert question.text.count('name="s"') == 3
 
 
 async def _lists(client, words: str) -> bool:

@@ -1,4 +1,8 @@
-// Opens what a [data-dialog] link or button leads to in the page's one dialog. Without scripts the same address is a page.
+// Opens what a [data-dialog] link or button leads to in the page's one dialog, does at once what a [data-act] link
+// asks for, and keeps the short notices of what was done. Without scripts the same addresses are pages.
+
+// Seconds that a notice of something done stays; one of a failure stays until it is closed.
+const SHOWN = 12;
 
 export function startDialog() {
   const dialog = document.getElementById("dialog");
@@ -9,18 +13,37 @@ export function startDialog() {
     if (trigger.tagName === "A") return trigger.href;
     const form = trigger.form;
     const chosen = new URLSearchParams(new FormData(form));
-    if (!chosen.has("s")) return null;
+    if (!chosen.has("s") && !chosen.has("g")) return null;
     return `${trigger.formAction}?${chosen}`;
   }
 
+  function isPlain(event, selector) {
+    const trigger = event.target.closest(selector);
+    return trigger && !event.ctrlKey && !event.metaKey && !event.shiftKey && !event.button ? trigger : null;
+  }
+
   function open(event) {
-    const trigger = event.target.closest("[data-dialog]");
-    if (!trigger || event.ctrlKey || event.metaKey || event.shiftKey || event.button > 0) return;
+    const trigger = isPlain(event, "[data-dialog]");
+    if (!trigger) return;
     event.preventDefault();
     const where = address(trigger);
     if (!where) return;
     opener = { id: trigger.closest("[id]")?.id, text: trigger.textContent };
     window.htmx.ajax("GET", where, { target: body, swap: "innerHTML" });
+  }
+
+  // The address of the link is that of a page which asks first; pressed here it is done, and a notice says so.
+  function act(event) {
+    const trigger = isPlain(event, "[data-act]");
+    if (!trigger) return;
+    event.preventDefault();
+    if (trigger.dataset.acting) return;
+    trigger.dataset.acting = "1";
+    const where = new URL(trigger.href);
+    const values = Object.fromEntries(where.searchParams);
+    values.csrfmiddlewaretoken = document.querySelector("[name=csrfmiddlewaretoken]")?.value;
+    const done = window.htmx.ajax("POST", trigger.dataset.act || where.pathname, { target: "#notices", swap: "innerHTML", values });
+    done.finally(() => delete trigger.dataset.acting);
   }
 
   function shown(event) {
@@ -45,7 +68,37 @@ export function startDialog() {
   }
 
   document.addEventListener("click", open);
+  document.addEventListener("click", act);
   dialog.addEventListener("click", close);
   dialog.addEventListener("close", closed);
   document.body.addEventListener("htmx:afterSwap", shown);
+  document.body.addEventListener("dialog-done", () => { if (dialog.open) dialog.close(); });
+  startNotices();
+}
+
+function startNotices() {
+  const notices = document.getElementById("notices");
+  let timer = 0;
+
+  function wait() {
+    clearTimeout(timer);
+    if (notices.querySelector('[data-notice="done"]')) timer = setTimeout(leave, 1000 * SHOWN);
+  }
+
+  // Nothing goes away under a pointer or from under the focus.
+  function leave() {
+    if (notices.matches(":hover") || notices.contains(document.activeElement)) wait();
+    else notices.replaceChildren();
+  }
+
+  notices.addEventListener("click", (event) => {
+    if (!event.target.closest("[data-dismiss]")) return;
+    event.preventDefault();
+    notices.replaceChildren();
+    document.getElementById("main").focus();
+  });
+  document.body.addEventListener("htmx:afterSettle", (event) => {
+    if (event.detail.target === notices || notices.contains(event.detail.elt)) wait();
+  });
+  wait();
 }

@@ -1,7 +1,9 @@
-// Shows what can be done with the selected rows, and to how many; says changes of state aloud.
+// Shows what can be done with the selected rows, and to how many; makes each whole row a way to its page; says
+// changes of state aloud.
 
 export function attach(element) {
-  const boxes = () => [...element.querySelectorAll('input[name="s"]:not(:disabled)')];
+  const boxes = () => [...element.querySelectorAll('input[name="s"]:not(:disabled), input[name="g"]')];
+  const size = (box) => Number(box.dataset.count || 1);
   let last = null;
   let states = readStates();
 
@@ -12,14 +14,15 @@ export function attach(element) {
   function show() {
     const bar = element.querySelector("[data-selection]");
     if (!bar) return;
-    const count = boxes().filter((box) => box.checked).length;
+    const chosen = boxes().filter((box) => box.checked);
+    const count = chosen.reduce((sum, box) => sum + size(box), 0);
     bar.dataset.selection = count ? "some" : "none";
     const words = `${count} selected`;
     const label = bar.querySelector("[data-selection-count]");
     if (label.textContent !== words) label.textContent = words;
     const all = element.querySelector("[data-select-all]");
     if (all) {
-      all.checked = count > 0 && count === boxes().length;
+      all.checked = count > 0 && chosen.length === boxes().length;
       all.indeterminate = count > 0 && !all.checked;
     }
   }
@@ -33,7 +36,7 @@ export function attach(element) {
   // Shift-click takes everything between this box and the one before.
   function range(event) {
     const box = event.target;
-    if (!box.matches?.('input[name="s"]')) return;
+    if (!box.matches?.('input[name="s"], input[name="g"]')) return;
     const all = boxes();
     if (event.shiftKey && last && all.includes(last)) {
       const [from, to] = [all.indexOf(last), all.indexOf(box)].sort((a, b) => a - b);
@@ -41,6 +44,17 @@ export function attach(element) {
       show();
     }
     last = box;
+  }
+
+  // A click beside the row's own controls goes where its name leads; whoever selects text goes nowhere.
+  function follow(event) {
+    const row = event.target.closest?.("[data-row]");
+    if (!row || event.defaultPrevented || event.target.closest("a, button, input, summary, .menu, .table__check")) return;
+    if (event.button > 1 || String(window.getSelection())) return;
+    const link = row.querySelector("[data-line]");
+    if (!link) return;
+    if (event.button === 1 || event.ctrlKey || event.metaKey) window.open(link.href, "_blank", "noopener");
+    else if (!event.shiftKey && !event.altKey) link.click();
   }
 
   function settled(event) {
@@ -55,16 +69,49 @@ export function attach(element) {
   }
 
   const reset = () => setTimeout(show, 0);
-  element.addEventListener("change", choose);
-  element.addEventListener("click", range);
-  element.addEventListener("reset", reset);
+  const heard = { change: choose, reset, auxclick: follow };
+  const clicked = (event) => { range(event); follow(event); };
+  const endMenus = menus(element);
+  for (const [name, listener] of Object.entries({ ...heard, click: clicked })) element.addEventListener(name, listener);
   document.body.addEventListener("htmx:afterSettle", settled);
+  element.dataset.rows = "links";
   show();
 
   return () => {
-    element.removeEventListener("change", choose);
-    element.removeEventListener("click", range);
-    element.removeEventListener("reset", reset);
+    endMenus();
+    for (const [name, listener] of Object.entries({ ...heard, click: clicked })) element.removeEventListener(name, listener);
     document.body.removeEventListener("htmx:afterSettle", settled);
+  };
+}
+
+// One menu is open at a time; Escape and a click elsewhere close it, arrows go through it.
+function menus(element) {
+  const open = () => [...element.querySelectorAll(".menu[open]")];
+  const items = (menu) => [...menu.querySelectorAll("summary, .menu__item")];
+
+  function elsewhere(event) {
+    for (const menu of open()) if (!menu.contains(event.target) || event.target.closest(".menu__item")) menu.open = false;
+  }
+
+  function keys(event) {
+    const menu = event.target.closest?.(".menu");
+    if (!menu || !element.contains(menu)) return;
+    if (event.key === "Escape" && menu.open) {
+      menu.open = false;
+      menu.querySelector("summary").focus();
+    } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
+      event.preventDefault();
+      menu.open = true;
+      const all = items(menu);
+      const step = event.key === "ArrowDown" ? 1 : all.length - 1;
+      all[(all.indexOf(document.activeElement) + step) % all.length].focus();
+    }
+  }
+
+  document.addEventListener("click", elsewhere);
+  document.addEventListener("keydown", keys);
+  return () => {
+    document.removeEventListener("click", elsewhere);
+    document.removeEventListener("keydown", keys);
   };
 }
