@@ -200,7 +200,7 @@ def _one(api: Api, request: Request, user: str, wanted_id: str) -> Response:
     if view == "logs":
         return _logs(api, session)
     if view == "events":
-        if session is None or session.queued:
+        if session is None:
             raise RefusedError(404, f"session {wanted_id} not found.")
         # With several pods the real platform finds no events (contract 5.2).
         return text(200, events.table([] if api.engine.apps(session) else api.engine.events(session)))
@@ -223,7 +223,7 @@ async def create_or_change(api: Api, request: Request, user: str, rest: list[str
         return await _change(api, request, user, rest[0])
     mine = api.engine.mine(user)
     active = sum(session.active and session.kind not in (HEADLESS, DESKTOP_APP) for session in mine)
-    session = await api.engine.create(wanted(request, user, active, api.engine.site.limits.sessions))
+    session = await api.engine.create(wanted(request, user, active, api.engine.site.limits))
     return text(200, session.id + "\n")
 
 
@@ -253,7 +253,8 @@ async def delete(api: Api, request: Request, user: str, rest: list[str]) -> Resp
 
 async def context(api: Api, request: Request, user: str, rest: list[str]) -> Response:
     """GET context."""
-    return json_answer(wire.compact(wire.context(api.engine.site.limits.sessions)))
+    limits = api.engine.site.limits
+    return json_answer(wire.compact(wire.context(limits.sessions, limits.offered_gpus)))
 
 
 async def image(api: Api, request: Request, user: str, rest: list[str]) -> Response:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING
 
 from . import wire
@@ -47,7 +48,7 @@ async def add(api: Api, request: Request, user: str, rest: list[str]) -> Respons
     desktop = api.engine.find(user, rest[0])
     if desktop is None or desktop.kind != "desktop" or desktop.status != RUNNING:
         raise RefusedError(404, f"session {rest[0]} not found")
-    name = image.rpartition("/")[2].partition(":")[0].lower()
+    name = re.split("[:@]", image.rpartition("/")[2])[0].lower()
     app = await api.engine.create(
         Wanted(user, name, DESKTOP_APP, image, [], [], cores, ram, parent=desktop.id)
     )

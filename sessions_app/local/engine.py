@@ -11,14 +11,14 @@ from typing import Any
 
 import psutil
 
-from .capacity import Queue
+from . import catalogue, machine
 from .events import NORMAL, WARNING, Event, one_line
 from .life import DEADLINE, DELETED, OUT_OF_MEMORY, TOO_LONG, Life, sentence
 from .logs import Logs
-from .machine import GIB, boot_id
 from .place import Site, tidy
 from .process import End, Process, adopt_marked, kill_marked, marked, read_end
 from .reaper import Reaper
+from .room import Room, Rooms
 from .session import COMPLETED, FAILED, Session, app_id, new_app
 from .store import Store
 from .usage import Usage
@@ -42,6 +42,7 @@ class Wanted:
     cores: float | None
     ram: float | None
     parent: str = ""
+    gpus: int = 0
 
 
 class Engine:
@@ -50,7 +51,7 @@ class Engine:
     def __init__(self, store: Store, site: Site) -> None:
         self.site, self.usage = site, Usage()
         self.logs = Logs(lambda session: site.folder(session) / "log", site.limits.log_size)
-        self._store, self._queue = store, Queue(site.limits)
+        self._store, self._rooms = store, Rooms(site.limits, self._let_in, self._tell_waiting)
         self._sessions: dict[str, Session] = {}
         self._slugs: dict[str, Session] = {}
         self._events: dict[str, list[Event]] = {}
@@ -118,6 +119,7 @@ class Engine:
             env=wanted.env,
             cores=wanted.cores,
             ram=wanted.ram,
+            gpus=wanted.gpus,
             created=time.time(),
             expires=0,
         )
@@ -126,8 +128,9 @@ class Engine:
             session.id = app_id(session.parent, session.app)
         await self._store.keep(session)
         self._add(session)
-        self._queue.add(session)
-        self._admit()
+        self._say_what_differs(session)
+        self._arrive(session)
+        self._rooms.admit()
         return session
 
     async def renew(self, session: Session) -> None:
@@ -144,7 +147,7 @@ class Engine:
         session.deleted = True
         await self._store.keep(session)
         self._end(session, DELETED)
-        self._admit()
+        self._rooms.admit()
 
     # Starting and stopping the platform
 
@@ -162,7 +165,7 @@ class Engine:
             await self._recover(lost)
         if adopted:
             log.info("Adopted %d sessions in %.1f ms", len(adopted), (time.monotonic() - began) * 1000)
-        self._admit()
+        self._rooms.admit()
         self._run(self._clock())
         self._run(watch(self._fixed, self._out_of_memory))
 
@@ -175,13 +178,14 @@ class Engine:
         await self.site.puller.stop()
 
     def _take_over(self, session: Session) -> bool:
-        if session.pid is None or session.ticks is None or session.boot != boot_id():
+        if session.pid is None or session.ticks is None or session.boot != machine.boot_id():
             return False
         if not (session.active or session.deleted):
             return False
         process = Process.adopt(session.pid, session.ticks)
         if process is None:
             return False
+        self._rooms.hold(session)
         self._begin(session, process)
         if session.deleted:
             self._end(session, DELETED)
@@ -210,12 +214,12 @@ class Engine:
         process = adopt_marked(found)
         if found and process is None:
             return False
-        if session.queued and process is None:
-            self._queue.add(session)
+        if process is None:
+            self._arrive(session)
             return True
-        if process:
-            self._enter(session)
-            session.pid, session.ticks, session.boot = process.pid, process.ticks, boot_id()
+        self._enter(session)
+        session.pid, session.ticks, session.boot = process.pid, process.ticks, machine.boot_id()
+        self._rooms.hold(session)
         self._begin(session, process)
         return True
 
@@ -232,13 +236,38 @@ class Engine:
 
     # The course of things
 
-    def _admit(self) -> None:
-        """Begin what has waited, as far as there is room."""
-        while session := self._queue.next(life.session for life in self._lives.values()):
+    def _say_what_differs(self, session: Session) -> None:
+        """Tell what a session gets in place of what was asked for: an image, and GPUs that are not here."""
+        image = catalogue.find(session.image)
+        if image and (text := catalogue.stand_in(session.image, image)):
+            self._say(session, NORMAL, "StandsFor", text)
+        if session.gpus > (here := machine.gpus()):
+            asked = f"{session.gpus} GPU{'s' * (session.gpus > 1)}"
+            what = f"has {here}, it runs with no more" if here else "has none, it runs without"
+            self._say(session, NORMAL, "WithoutGPU", f"Asked for {asked}; this machine {what}")
+
+    def _arrive(self, session: Session) -> None:
+        """Let a session wait for room; one whose image is not here pulls that first, which needs no room."""
+        if self.site.puller.has(session.image, session.kind):
+            self._rooms.wait(session)
+        else:
             self._enter(session)
             self._store.keep(session)
-            self._say(session, NORMAL, "Scheduled", f"Accepted by {self.site.hostname}")
             self._begin(session)
+
+    def _let_in(self, session: Session) -> None:
+        self._enter(session)
+        self._store.keep(session)
+        self._say(session, NORMAL, "Scheduled", f"Accepted by {self.site.hostname}")
+        if session.id not in self._lives:
+            self._begin(session)
+
+    def _tell_waiting(self, session: Session, text: str) -> None:
+        """Tell for what a session waits; its time does not run meanwhile."""
+        if session.started is not None:
+            session.started = None
+            self._store.keep(session)
+        self._say(session, NORMAL, "Waiting", text, replace=True)
 
     def _enter(self, session: Session) -> None:
         """Let a session's time begin, if it has not."""
@@ -256,14 +285,15 @@ class Engine:
         async def clean() -> None:
             await self._reaper.clean(session.id)
 
-        life = self._lives[session.id] = Life(session, self.site, say, keep, clean, process)
+        room = Room(self._rooms, session)
+        life = self._lives[session.id] = Life(session, self.site, say, keep, clean, room, process)
         life.task = self._run(self._live(life))
 
     async def _live(self, life: Life) -> None:
         session = life.session
         await life.run()
         del self._lives[session.id]
-        self._admit()
+        self._rooms.give_back(session)
         self._reaper.ended(session.id)
         tidy(self.site, session)
         if session.deleted:
@@ -311,14 +341,14 @@ class Engine:
 
     def _fixed(self) -> dict[str, tuple[int, int]]:
         lives = [(life.session, life.process) for life in self._lives.values()]
-        return {s.id: (process.pid, int(s.ram * GIB)) for s, process in lives if process and s.ram}
+        return {s.id: (process.pid, int(s.ram * machine.GIB)) for s, process in lives if process and s.ram}
 
     def _out_of_memory(self, name: str, used: int) -> None:
         """End a session at once, as a container's limit would."""
         if (life := self._lives.get(name)) is None:
             return
         session = life.session
-        allowed = (session.ram or 0) * GIB
+        allowed = (session.ram or 0) * machine.GIB
         text = f"Used {used / 1e9:.2f} GB of the {allowed / 1e9:.2f} GB it asked for, and was ended"
         self._say(session, WARNING, OUT_OF_MEMORY, text)
         self._end(session, OUT_OF_MEMORY, signal.SIGUSR1)

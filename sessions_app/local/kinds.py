@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from . import machine
+
 HEADLESS = "headless"
 DESKTOP_APP = "desktop-app"
 # The word that stands for the kind in a session's path.
@@ -16,6 +18,7 @@ WORDS = MappingProxyType(
         HEADLESS: "",
     }
 )
+MOST_GPUS = 28  # As many as the released client lets one ask for.
 IMAGE_KINDS = (*WORDS, DESKTOP_APP)
 # The page of a session whose image says nothing about it (contract 2.6).
 USUAL_PAGES = MappingProxyType({"firefly": "/firefly/"})
@@ -39,6 +42,14 @@ class Limits:
     log_size: int = 10_000_000
     capacity_cores: float = 0.0
     capacity_ram: float = 0.0
+    # None means those that the machine has.
+    gpus: int | None = None
+    passing: float = 60.0
+
+    @property
+    def offered_gpus(self) -> int:
+        """Answer how many GPUs can be asked for, and may be had together."""
+        return machine.gpus() if self.gpus is None else self.gpus
 
     def lifetime_of(self, kind: str) -> float:
         """Answer how long a session of this kind may run."""

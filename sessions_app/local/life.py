@@ -16,6 +16,7 @@ from .place import Site, environment, settle_in
 from .probe import answers
 from .process import End, Process, Spec, launch, read_end, seal_of
 from .pull import PullError
+from .room import Room
 from .session import COMPLETED, FAILED, PENDING, RUNNING, Session
 
 log = logging.getLogger("sessions_app.local")
@@ -38,9 +39,10 @@ class Life:
         say: Callable[..., None],
         keep: Callable[[], Awaitable[None]],
         clean: Callable[[], Awaitable[None]],
+        room: Room,
         process: Process | None = None,
     ) -> None:
-        self.session, self.process = session, process
+        self.session, self.process, self.room = session, process, room
         self._site, self._say, self._keep, self._clean = site, say, keep, clean
         self._starting = False
         self._cause = ""
@@ -83,6 +85,7 @@ class Life:
 
     async def _whole(self) -> End:
         image, root = await self._image()
+        await self.room.get()
         program = image.programs.get(self.session.kind)
         async with self._site.heavy_starts if program and program.probe else self._site.starts:
             self._starting = True
@@ -105,10 +108,13 @@ class Life:
         """Get the image, however often that takes."""
         reference = self.session.image
         for delay in _delays(self._site.limits.backoff):
+            if not self._site.puller.has(reference, self.session.kind):
+                self.room.give_back()  # A pull needs none, and it may take for ever.
             image = catalogue.find(reference)
             try:
                 if image is None:
-                    raise PullError(f"{reference}: image not found")
+                    name = catalogue.short_name(reference)
+                    raise PullError(f"there is no such image: `{name}` is not in this platform's catalogue")
                 return image, await self._pulled(image)
             except (PullError, OSError) as error:
                 self._say(WARNING, "Failed", f'Failed to pull image "{reference}": {error}')
@@ -120,7 +126,10 @@ class Life:
 
     async def _pulled(self, image: Image) -> Path | None:
         if self.session.kind not in image.kinds:
-            raise PullError(f"nothing in it runs as a {self.session.kind} session")
+            serves = " and ".join(image.kinds)
+            raise PullError(
+                f"it serves {serves} sessions; nothing in it runs as a {self.session.kind} session"
+            )
         here = self._site.puller.folder(image)
         if lacking := image.lacks(here is not None):
             raise PullError(lacking)

@@ -25,6 +25,12 @@ def cores() -> int:
 
 
 @cache
+def gpus() -> int:
+    """Count the GPUs whose driver is here, as it names them."""
+    return sum(1 for path in Path("/dev").glob("nvidia[0-9]*") if path.is_char_device())
+
+
+@cache
 def memory() -> int:
     """Answer this machine's memory in bytes."""
     return int(psutil.virtual_memory().total)

@@ -8,7 +8,7 @@ import time
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 
-from .catalogue import IMAGES, Image
+from .catalogue import IMAGES, Image, find
 from .install import STAMP, Installation, PullError
 
 __all__ = ["PullError", "Puller"]
@@ -29,6 +29,14 @@ class Puller:
         """Answer the environment of an image if it is here."""
         folder = self.root / image.folder
         return folder if (folder / STAMP).exists() else None
+
+    def has(self, reference: str, kind: str) -> bool:
+        """Say whether a session of this kind could start now, without a pull."""
+        image = find(reference)
+        if image is None or kind not in image.kinds:
+            return False
+        here = self.folder(image) is not None
+        return (here or not image.recipe) and not image.lacks(here)
 
     def usable(self) -> list[Image]:
         """List the images that are here, or can be pulled here, and can then run."""

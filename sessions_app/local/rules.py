@@ -7,9 +7,10 @@ from typing import Protocol
 from . import machine
 from .catalogue import HOST
 from .engine import Wanted
-from .kinds import DESKTOP_APP, HEADLESS, SET_SIZES, WORDS
+from .kinds import DESKTOP_APP, HEADLESS, MOST_GPUS, SET_SIZES, WORDS, Limits
 
 NAME = re.compile(r"[A-Za-z0-9\-]+")
+NUMBER = re.compile(r"[0-9]{1,3}")
 LABEL = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]*[A-Za-z0-9])?")
 
 
@@ -31,20 +32,19 @@ class Parameters(Protocol):
         """Answer all values of a parameter."""
 
 
-def wanted(parameters: Parameters, user: str, active: int, maximum: int) -> Wanted:
+def wanted(parameters: Parameters, user: str, active: int, limits: Limits) -> Wanted:
     """Check a create request; the first thing that is wrong is what is said."""
     image = _image(parameters)
     kind = _kind(parameters)
     cores, ram = resources(parameters)
     cores, ram = SET_SIZES.get(kind, (cores, ram))
     name = _name(parameters)
-    if kind != HEADLESS and active >= maximum:
-        raise RefusedError(400, f"User {user} has reached the maximum of {maximum} active sessions.")
-    if (gpus := parameters.first("gpus")) and not gpus.isdecimal():
-        raise RefusedError(400, f"Invalid value for 'gpus': {gpus}")
+    if kind != HEADLESS and active >= limits.sessions:
+        raise RefusedError(400, f"User {user} has reached the maximum of {limits.sessions} active sessions.")
+    gpus = _gpus(parameters, limits.offered_gpus)
     command = _command(parameters) if kind == HEADLESS else []
     env = _env(parameters) if kind == HEADLESS else []
-    return Wanted(user, name, kind, image, command, env, cores, ram)
+    return Wanted(user, name, kind, image, command, env, cores, ram, gpus=gpus)
 
 
 def _image(parameters: Parameters) -> str:
@@ -84,6 +84,16 @@ def _option(parameters: Parameters, name: str, options: list[int]) -> float | No
     if not math.isfinite(value) or int(value) not in options:
         raise RefusedError(400, f"Invalid value for '{name}': {given}")
     return value
+
+
+def _gpus(parameters: Parameters, offered: int) -> int:
+    """Read a number of GPUs: one of those on offer, or any where there are none, as the real platform does."""
+    given = parameters.first("gpus")
+    if not given:
+        return 0
+    if not NUMBER.fullmatch(given) or int(given) > (offered or MOST_GPUS):
+        raise RefusedError(400, f"Invalid value for 'gpus': {given}")
+    return int(given)
 
 
 def _name(parameters: Parameters) -> str:

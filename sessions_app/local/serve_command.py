@@ -21,6 +21,8 @@ LIMITS = {
     "--grace": ("grace", "seconds between asking a session to end and killing it"),
     "--capacity-cores": ("capacity_cores", "cores that sessions may ask for together; 0 for the machine's"),
     "--capacity-ram": ("capacity_ram", "GiB that sessions may ask for together; 0 for the machine's"),
+    "--passing": ("passing", "seconds that smaller sessions may pass a large one that waits for room"),
+    "--gpus": ("gpus", "GPUs that may be asked for; more than the machine has, to try out how that looks"),
     "--log-size": ("log_size", "bytes of output after which a running session's log begins anew"),
     "--backoff": ("backoff", "seconds before a failed pull is tried again, doubled each time"),
 }
@@ -50,7 +52,8 @@ def parser() -> argparse.ArgumentParser:
     usual = Limits()
     for name, (field, meaning) in LIMITS.items():
         default = getattr(usual, field)
-        parser.add_argument(name, dest=field, type=type(default), default=default, metavar="N", help=meaning)
+        kind = int if default is None else type(default)
+        parser.add_argument(name, dest=field, type=kind, default=default, metavar="N", help=meaning)
     return parser
 
 

@@ -61,6 +61,7 @@ class Session:
     parent: str = ""
     app: str = ""
     log_start: int = 0
+    gpus: int = 0
 
     @property
     def active(self) -> bool:
@@ -69,7 +70,7 @@ class Session:
 
     @property
     def queued(self) -> bool:
-        """Say whether it waits for room: then it has no time, no events and no deadline (contract 4.6)."""
+        """Say whether it waits for room: then it has no time and no deadline (contract 4.6)."""
         return self.active and self.started is None
 
     @property

@@ -4,7 +4,7 @@ import re
 from typing import Any
 
 from .catalogue import HOST
-from .kinds import IMAGE_KINDS, WORDS
+from .kinds import IMAGE_KINDS, MOST_GPUS, WORDS
 from .session import COMPLETED, FAILED, PENDING, RUNNING
 
 Schema = dict[str, Any]
@@ -70,7 +70,7 @@ SESSION = exactly(
     ),
     requestedRAM=noted(DECIMAL, "Decimal gigabytes, for fixed requests alone: `ram=1` is shown as 1.07."),
     requestedCPUCores=DECIMAL,
-    requestedGPUCores=DECIMAL,
+    requestedGPUCores=noted(DECIMAL, "The GPUs that were asked for; its events say if there were fewer."),
     ramInUse=noted(DECIMAL, "Decimal gigabytes."),
     cpuCoresInUse=DECIMAL,
     isFixedResources=noted({"type": "boolean"}, "Whether memory was asked for."),
@@ -135,7 +135,10 @@ NEW_SESSION: Schema = {
         "image": _IMAGE_NAME,
         "type": noted({"type": "string", "enum": list(WORDS)}, "In any case of letters; headless if absent."),
         **_AMOUNTS,
-        "gpus": WHOLE,
+        "gpus": noted(
+            {**WHOLE, "maximum": MOST_GPUS},
+            "One of the options in the context; where it has none, a session that asks for some runs without.",
+        ),
         "cmd": noted(TEXT, "Headless only: the program, not split."),
         "args": noted(TEXT, "Headless only: split at each single space."),
         "env": noted(

@@ -16,7 +16,7 @@ from .events import Event
 from .machine import UnusableError
 from .session import Session
 
-VERSION = 3
+VERSION = 4
 log = logging.getLogger("sessions_app.local")
 SESSION_COLUMNS = [f.name for f in fields(Session)]
 EVENT_COLUMNS = [f.name for f in fields(Event)]
@@ -89,11 +89,11 @@ class Store:
     def keep(self, session: Session) -> asyncio.Future[None]:
         """Write a session as it is now; await the answer where the next step depends on it."""
         values = tuple(json.dumps(v) if isinstance(v, list) else v for v in astuple(session))
-        return self._write(_replace("sessions", values))
+        return self._write(_replace("sessions", SESSION_COLUMNS, values))
 
     def note(self, event: Event) -> asyncio.Future[None]:
         """Write an event, or its newer form."""
-        return self._write(_replace("events", astuple(event)))
+        return self._write(_replace("events", EVENT_COLUMNS, astuple(event)))
 
     def forget(self, session: str) -> asyncio.Future[None]:
         """Remove a session and its events."""
@@ -140,8 +140,10 @@ class Store:
         return None
 
 
-def _replace(table: str, values: tuple[Any, ...]) -> Statement:
-    return f"INSERT OR REPLACE INTO {table} VALUES ({', '.join('?' * len(values))})", values  # noqa: S608
+def _replace(table: str, columns: list[str], values: tuple[Any, ...]) -> Statement:
+    # By name: in a file that grew, the columns stand in another order.
+    names, places = ", ".join(columns), ", ".join("?" * len(values))
+    return f"INSERT OR REPLACE INTO {table} ({names}) VALUES ({places})", values  # noqa: S608
 
 
 def _session(row: tuple[Any, ...]) -> Session:

@@ -87,7 +87,7 @@ def session_row(session: Session, used: Sample | None, port: int, groups: list[i
         row["requestedRAM"] = gigabytes(session.ram * machine.GIB)
     if session.cores is not None:
         row["requestedCPUCores"] = cores_text(session.cores)
-    row["requestedGPUCores"] = "0"
+    row["requestedGPUCores"] = str(session.gpus)
     if used and session.active:
         row["ramInUse"] = gigabytes(used.ram)
         if used.cores is not None:
@@ -154,12 +154,12 @@ def _size(size: int) -> str:
     return f"{size / 1e9:.3f}".rstrip("0").rstrip(".") + "G"
 
 
-def context(sessions: int) -> dict[str, Any]:
+def context(sessions: int, gpus: int) -> dict[str, Any]:
     """Compose what can be asked for; the maximum is a string, as in the chart's file (contract 9.2)."""
     return {
         "cores": _choices(machine.core_options(), 2, 1),
         "memoryGB": _choices(machine.memory_options(), 4, 1),
-        "gpus": {"options": []},
+        "gpus": {"options": list(range(1, gpus + 1))},
         "maxInteractiveSessions": str(sessions),
     }
 

@@ -83,7 +83,7 @@ def test_a_page_left_on_goes_to_the_session_by_itself(page):
 def test_waiting_in_vain_is_explained_and_can_be_cancelled_from_the_keyboard(page):
     wait_in_vain(page)
     expect(page.locator(".waiting .notice")).to_contain_text(
-        "Cancel it, and launch again with a name from the list"
+        "Change the image to one from the list of images"
     )
     expect(page).to_have_title(re.compile(r"^\(2/\d\) pulling · m31"))
     assert "tab-stuck" in icon_of(page)

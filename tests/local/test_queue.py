@@ -1,6 +1,7 @@
-"""Sessions beyond what the machine has wait for room, first come first served."""
+"""Sessions beyond what the machine has wait for room, and are told for what."""
 
 import datetime
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -8,7 +9,10 @@ from typing import Any
 
 import pytest
 
-from .harness import Platform, Skaha, eventually, marked, running
+from sessions_app.local import image_command
+from sessions_app.local.catalogue import WEB_TERMINAL as WEB_TERMINAL_IMAGE
+
+from .harness import IMAGES, WEB_TERMINAL, Platform, Skaha, eventually, marked, running
 
 
 @pytest.fixture(scope="module")
@@ -23,16 +27,24 @@ def moment(row: dict[str, Any]) -> datetime.datetime:
     return datetime.datetime.fromisoformat(row["startTime"])
 
 
-def test_a_queued_session_has_no_time_no_events_no_log_and_cannot_be_renewed(alice: Skaha) -> None:
-    first, second = alice.create("sleep", "60", cores=1, ram=1), alice.create("sleep", "60", cores=1, ram=1)
+def waiting(alice: Skaha, session: str) -> str:
+    """Answer what a session is told to wait for."""
+    return next((line for line in alice.view(session, "events").splitlines() if " Waiting " in line), "")
+
+
+def test_a_queued_session_has_no_time_and_no_log_cannot_be_renewed_and_is_told_for_what_it_waits(
+    alice: Skaha,
+) -> None:
+    first = alice.create("sleep", "60", cores=1, ram=1, name="first")
+    second = alice.create("sleep", "60", cores=1, ram=1, name="second")
     alice.until(first, "Running")
     row = alice.info(second)
     assert row["status"] == "Pending"
     assert not row.keys() & {"startTime", "expiryTime"}
     public = [row for row in alice.get("/session", view="all").json() if row["status"] == "Pending"]
     assert [row.keys() for row in public] == [{"userid", "type", "status"}]
-    events, log = alice.get(f"/session/{second}", view="events"), alice.get(f"/session/{second}", view="logs")
-    assert (events.status_code, events.text) == (404, f"session {second} not found.\n")
+    assert "Waits for 1 core; `first` holds it" in waiting(alice, second)
+    log = alice.get(f"/session/{second}", view="logs")
     assert (log.status_code, log.text) == (200, "")
     renewed = alice.post(f"/session/{second}", action="renew")
     assert renewed.status_code == 400
@@ -44,27 +56,104 @@ def test_a_queued_session_has_no_time_no_events_no_log_and_cannot_be_renewed(ali
     alice.delete(second)
 
 
-def test_they_start_in_the_order_in_which_they_came_and_nobody_overtakes(alice: Skaha) -> None:
+def test_whoever_waits_is_told_anew_when_that_changes(alice: Skaha) -> None:
+    first, second = (alice.create("sleep", "60", ram=1, name=name) for name in ("one", "two"))
+    third = alice.create("sleep", "60", ram=2, name="three")
+    eventually(lambda: "Waits for 2 GiB of memory; `one` and `two` hold it" in waiting(alice, third))
+    alice.delete(first)
+    eventually(
+        lambda: (
+            "Waits for 2 GiB of memory, of which 1 GiB is free; `two` holds the rest" in waiting(alice, third)
+        )
+    )
+    assert alice.view(third, "events").count(" Waiting ") == 1
+    alice.delete(second)
+    alice.until(third, "Running")
+    alice.delete(third)
+
+
+def test_the_sessions_of_others_are_told_without_their_names(platform: Platform, alice: Skaha) -> None:
+    bob = platform.person("bob")
+    theirs = [bob.create("sleep", "60", ram=1, name="secret"), bob.create("sleep", "60", name="secret")]
+    mine = alice.create("sleep", "60", ram=2)
+    told = eventually(lambda: waiting(alice, mine))
+    assert "2 sessions of other people hold the rest" in told
+    bob.delete(theirs[0])
+    told = eventually(
+        lambda: "another person's session holds" in waiting(alice, mine) and waiting(alice, mine)
+    )
+    assert "secret" not in told
+    bob.delete(theirs[1])
+    alice.until(mine, "Running")
+    alice.delete(mine)
+
+
+def test_smaller_and_flexible_sessions_pass_a_large_one_that_waits(alice: Skaha) -> None:
     holding = alice.create("sleep", "60", cores=1, ram=1)
-    # The second wants more than is free; the third would fit beside the one that runs, but came later.
-    large = alice.create("sleep", "1.2", ram=2)
-    small = alice.create("true")
-    eventually(lambda: alice.info(holding)["status"] == "Running")
-    assert [alice.info(session).get("startTime") for session in (large, small)] == [None, None]
+    large = [alice.create("sleep", "1.2", cores=1, ram=1) for _ in range(2)]
+    flexible, small = alice.create("true"), alice.create("true", ram=1)
+    assert [alice.finished(session) for session in (flexible, small)] == ["Completed"] * 2
+    assert [alice.info(session).get("startTime") for session in large] == [None, None]
     alice.delete(holding)
-    alice.until(large, "Running")
-    assert "startTime" not in alice.info(small)
-    assert alice.finished(small) == "Completed"
-    assert moment(alice.info(small)) > moment(alice.info(large))
+    assert [alice.finished(session) for session in large] == ["Completed"] * 2
+    assert moment(alice.info(large[0])) < moment(alice.info(large[1]))
 
 
-def test_deleting_a_queued_session_works_at_once_and_lets_the_next_one_start(alice: Skaha) -> None:
-    holding = alice.create("sleep", "60", ram=1)
-    large, small = alice.create("sleep", "60", ram=2), alice.create("true")
-    assert alice.delete(large).status_code == 200
-    assert alice.info(large) == {}
-    assert alice.finished(small) == "Completed"
-    alice.delete(holding)
+def test_room_is_kept_for_a_large_one_that_was_passed_long_enough(data: Path) -> None:
+    small = ("--capacity-cores", "2", "--capacity-ram", "2", "--passing", "0", "--grace", "1")
+    with running(data, *small) as platform:
+        alice = platform.alice
+        holding = alice.create("sleep", "60", cores=1)
+        large = alice.create("sleep", "1.2", cores=2, name="large")
+        late, flexible = alice.create("true", cores=1), alice.create("true")
+        assert alice.finished(flexible) == "Completed"  # It takes nothing that the large one waits for.
+        assert "Waits for its turn; `large` came first and needs the room" in waiting(alice, late)
+        assert "Waits for 2 cores, of which 1 is free; `test` holds the rest" in waiting(alice, large)
+        alice.delete(holding)
+        assert alice.finished(late) == "Completed"
+        assert moment(alice.info(late)) > moment(alice.info(large))
+
+
+def test_a_session_that_cannot_be_pulled_holds_no_room(alice: Skaha) -> None:
+    lost = alice.create("true", image="images.canfar.net/skaha/nothing:1", cores=1, ram=2)
+    other = alice.create("true", cores=1, ram=2)
+    assert alice.finished(other) == "Completed"
+    assert "ImagePullBackOff" in alice.view(lost, "events")
+    assert alice.info(lost)["status"] == "Pending"
+    alice.delete(lost)
+
+
+def test_a_session_takes_room_when_its_image_has_come(data: Path, tmp_path: Path, monkeypatch: Any) -> None:
+    assert image_command.main(["pull", "skaha/web-terminal", "--images", str(IMAGES)]) == 0
+    programs, images = tmp_path / "bin", tmp_path / "images"
+    for folder in (programs, images):
+        folder.mkdir(mode=0o700)
+    for name in ("sleep", "true", "sh", "bash"):
+        (programs / name).symlink_to(str(shutil.which(name)))
+    monkeypatch.setenv("PATH", str(programs))  # Without npm this image cannot be pulled.
+    small = ("--capacity-cores", "1", "--grace", "1", "--backoff", "0.3", "--images", str(images))
+    with running(data, *small) as platform:
+        alice = platform.alice
+        session = alice.create(image=WEB_TERMINAL, type="contributed", cores=1)
+        eventually(lambda: "this machine lacks npm" in alice.view(session, "events"))
+        holding = alice.create("sleep", "60", cores=1)
+        alice.until(holding, "Running")
+        (images / WEB_TERMINAL_IMAGE.folder).symlink_to(IMAGES / WEB_TERMINAL_IMAGE.folder)
+        eventually(lambda: "Waits for 1 core; `test` holds it" in waiting(alice, session))
+        assert "startTime" not in alice.info(session)
+        alice.delete(holding)
+        alice.until(session, "Running", within=30)
+
+
+def test_deleting_a_queued_session_works_at_once_and_lets_the_next_one_start(data: Path) -> None:
+    with running(data, "--capacity-ram", "2", "--passing", "0", "--grace", "1") as platform:
+        alice = platform.alice
+        alice.create("sleep", "60", ram=1)
+        large, small = alice.create("sleep", "60", ram=2), alice.create("true")
+        assert "startTime" not in alice.info(small)
+        assert alice.delete(large).status_code == 200
+        assert alice.info(large) == {}
+        assert alice.finished(small) == "Completed"
 
 
 def test_what_is_larger_than_the_whole_runs_alone(alice: Skaha) -> None:

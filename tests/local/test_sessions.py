@@ -126,7 +126,7 @@ def test_deleting_ends_what_is_left_when_the_shim_was_killed(platform: Platform,
 def test_an_unknown_image_waits_and_says_why(alice: Skaha) -> None:
     session = alice.create("true", image="images.canfar.net/skaha/nothing:1")
     events = eventually(lambda: "ImagePullBackOff" in (text := alice.view(session, "events")) and text)
-    assert "image not found" in events
+    assert "there is no such image: `skaha/nothing:1` is not in this platform's catalogue" in events
     assert "ErrImagePull" in events
     assert alice.info(session)["status"] == "Pending"
     alice.delete(session)

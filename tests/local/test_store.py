@@ -19,6 +19,7 @@ def older(path: Path, version: int) -> None:
     schema = SCHEMA.replace(people.SCHEMA, USERS).replace(
         f"user_version = {VERSION}", f"user_version = {version}"
     )
+    schema = schema.replace(", gpus", "")
     if version < 2:
         schema = schema.replace(", ".join(["", *LATER]), "")
     with sqlite3.connect(path) as db:

@@ -8,7 +8,7 @@ from .notebooks import JUPYTERLAB, MARIMO
 from .recipe import HOST, Image, Place, Program
 from .terminals import TERMINAL, WEB_TERMINAL
 
-__all__ = ["HOST", "IMAGES", "Image", "Place", "Program", "find", "short_name", "stand_in"]
+__all__ = ["HOST", "IMAGES", "WEB_TERMINAL", "Image", "Place", "Program", "find", "short_name", "stand_in"]
 
 LATEST = "latest"  # The tag of a reference that has none.
 IMAGES = (TERMINAL, JUPYTERLAB, MARIMO, WEB_TERMINAL, DESKTOP, XTERM, DS9, JS9)
