@@ -19,6 +19,7 @@ from django.middleware.gzip import GZipMiddleware
 from django.utils.cache import patch_vary_headers
 from django.utils.decorators import async_only_middleware
 
+from sessions_app.frame import milliseconds
 from sessions_app.models import Person
 
 GetResponse = Callable[[HttpRequest], Awaitable[HttpResponse]]
@@ -64,6 +65,7 @@ def secure_responses(get_response: GetResponse) -> GetResponse:
             response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
         if not request.path.startswith("/static/"):
             response.headers.setdefault("Cache-Control", "private, no-store")
+            response.headers["X-Server-Time"] = str(milliseconds())
             patch_vary_headers(response, ["Cookie", "HX-Request"])
         return response
 

@@ -50,9 +50,17 @@ def left(moment: datetime | None) -> SafeString | str:
     return moment_html(moment, "left", span(seconds) if seconds > 0 else "now")
 
 
+@register.filter
+def at(moment: datetime | None) -> SafeString | str:
+    """Write a moment as a date and a time; the page turns UTC into the browser's own, and tells UTC on hover."""
+    if moment is None:
+        return "—"
+    return moment_html(moment, "at", moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M UTC"))
+
+
 def moment_html(moment: datetime, how: str, words: str) -> SafeString:
     """Return the element that shows a moment as ``words`` and keeps them counting; all its parts are ours."""
-    stamp = moment.strftime("%Y-%m-%d %H:%M:%S")
+    stamp = moment.astimezone(UTC).strftime("%Y-%m-%d %H:%M:%S")
     shown = escape(words)
     return mark_safe(  # noqa: S308
         f'<time datetime="{stamp[:10]}T{stamp[11:]}Z" title="{stamp} UTC" data-{how}>{shown}</time>'

@@ -3,8 +3,10 @@
 // An element says data-behaviour="one two"; each is the module behaviours/<name>.js with an `attach(element)` that
 // returns its `detach`.
 
+import { startClock } from "./behaviours/clock.js";
 import { startTimes } from "./behaviours/times.js";
 import { startDialog } from "./behaviours/dialog.js";
+import { startTrouble } from "./behaviours/trouble.js";
 import { startWayBack } from "./behaviours/way-back.js";
 
 const modules = {
@@ -49,45 +51,6 @@ function focusWanted() {
   document.querySelector("[data-focus]")?.focus();
 }
 
-const TROUBLE = {
-  0: "The portal does not answer. What you see may be old; it is being asked again.",
-  403: "This page is no longer valid, so nothing was done. Load it again and try once more.",
-  404: "That is not there any more. Load the page again.",
-  500: "The portal made a mistake and what you see may be old. Your sessions are untouched.",
-};
-
-// What the portal itself could not do is said where it was asked for: in the open dialog, else below the page.
-function watchThePortal() {
-  const lost = document.getElementById("lost");
-
-  function trouble(event) {
-    const status = event.detail.xhr?.status ?? 0;
-    const words = TROUBLE[status] ?? TROUBLE[status >= 500 ? 500 : 404];
-    const body = document.getElementById("dialog-body");
-    if (event.detail.target !== body && !body.contains(event.detail.elt)) {
-      lost.textContent = words;
-      lost.hidden = false;
-      return;
-    }
-    const note = body.querySelector("[data-trouble]") ?? document.createElement("p");
-    note.className = "notice notice--failed";
-    note.dataset.trouble = "";
-    note.setAttribute("role", "alert");
-    note.textContent = words;
-    body.prepend(note);
-    const dialog = document.getElementById("dialog");
-    if (!dialog.open) dialog.showModal();
-  }
-
-  for (const name of ["htmx:sendError", "htmx:timeout", "htmx:responseError"]) {
-    document.body.addEventListener(name, trouble);
-  }
-  document.body.addEventListener("htmx:afterRequest", (event) => {
-    const status = event.detail.xhr?.status;
-    if (status && status < 400) lost.hidden = true;
-  });
-}
-
 function watchKeys() {
   document.addEventListener("keydown", (event) => {
     if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
@@ -101,10 +64,11 @@ function watchKeys() {
 
 bindAll(document);
 focusWanted();
+startClock();
 startTimes();
 startDialog();
 startWayBack();
-watchThePortal();
+startTrouble();
 watchKeys();
 document.body.addEventListener("htmx:afterSettle", () => { unbindLost(); bindAll(document); });
 document.body.addEventListener("htmx:afterSwap", (event) => {

@@ -20,8 +20,9 @@ LEADS = {
     "signin:leave": "the sign-in page",
     "sessions:launch": "the page of a session or of an operation",
     "sessions:launch-check": "nowhere: it is a fragment",
-    "sessions:renew": "the page of an operation",
-    "sessions:destroy": "the page of an operation",
+    "sessions:renew": "the sessions page or that of an operation",
+    "sessions:destroy": "the sessions page or that of an operation",
+    "sessions:undo": "the sessions page or that of an operation",
 }
 
 

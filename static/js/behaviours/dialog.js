@@ -29,7 +29,8 @@ export function startDialog() {
     const where = address(trigger);
     if (!where) return;
     opener = { id: trigger.closest("[id]")?.id, text: trigger.textContent };
-    window.htmx.ajax("GET", where, { target: body, swap: "innerHTML" });
+    // What went wrong is said by trouble.js.
+    window.htmx.ajax("GET", where, { target: body, swap: "innerHTML" })?.catch(() => {});
   }
 
   // The address of the link is that of a page which asks first; pressed here it is done, and a notice says so.

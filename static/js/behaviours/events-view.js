@@ -2,9 +2,10 @@
 //
 // Rows are known by their id and changed in place, so that what has the focus, is open or is looked at stays so.
 
+import { exact } from "./clock.js";
 import { follow } from "./live.js";
 import { poll } from "./polling.js";
-import { span } from "./times.js";
+import { show as showTime } from "./times.js";
 
 const CONNECTION = {
   connecting: "connecting",
@@ -162,21 +163,18 @@ function when(place, moment) {
   }
   if (time.dateTime === moment) return;
   time.dateTime = moment;
-  time.title = `${here(moment)} here, ${utc(moment)}`;
+  time.title = exact(moment);
   time.dataset.local = "1";
   time.dataset.exact = time.title;
-  time.textContent = span((Date.now() - Date.parse(moment)) / 1000);
+  showTime(time);
 }
 
 function times(row) {
   const last = row.last ?? row.first;
   if (!last) return "The platform told no time.";
-  const began = row.first && row.first !== last ? `From ${here(row.first)} here, ${utc(row.first)}, to ` : "";
-  return `${began}${here(last)} here, ${utc(last)}`;
+  const began = row.first && row.first !== last ? `From ${exact(row.first)}, to ` : "";
+  return `${began}${exact(last)}`;
 }
-
-const utc = (moment) => `${new Date(moment).toISOString().slice(0, 19).replace("T", " ")} UTC`;
-const here = (moment) => new Date(moment).toLocaleString();
 
 function part(tag, name, style = "") {
   const element = make(tag, style);

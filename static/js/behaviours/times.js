@@ -1,4 +1,6 @@
-// Keeps every <time data-age> and <time data-left> counting between two answers of the server.
+// Keeps every <time data-age> and <time data-left> counting between two answers of the server, by the server's clock.
+
+import { exact, local, now } from "./clock.js";
 
 const STEPS = [[86400, "d"], [3600, "h"], [60, "min"]];
 const DAY = 86400;
@@ -17,33 +19,35 @@ export function span(seconds) {
   return words.filter((word, place) => place === 0 || !word.startsWith("0 ")).join(" ");
 }
 
-function show(time) {
+export function show(time) {
   const moment = Date.parse(time.dateTime);
   if (Number.isNaN(moment)) return;
+  if (time.hasAttribute("data-at")) { write(time, local(moment)); return; }
   const isLeft = time.hasAttribute("data-left");
-  const seconds = (isLeft ? moment - Date.now() : Date.now() - moment) / 1000;
-  const words = isLeft && seconds <= 0 ? "now" : span(seconds);
-  if (time.textContent !== words) time.textContent = words;
+  const seconds = (isLeft ? moment - now() : now() - moment) / 1000;
+  write(time, isLeft && seconds <= 0 ? "now" : span(seconds));
   if (isLeft) time.dataset.left = seconds < HOUR ? "soon" : seconds < DAY ? "near" : "";
 }
 
-function showAll() {
-  if (!document.hidden) document.querySelectorAll("time[data-age], time[data-left]").forEach(show);
+function write(time, words) {
+  if (time.textContent !== words) time.textContent = words;
 }
 
-function localTitle(event) {
+function showAll() {
+  if (!document.hidden) document.querySelectorAll("time[data-age], time[data-left], time[data-at]").forEach(show);
+}
+
+function exactTitle(event) {
   const time = event.target.closest?.("time[datetime]");
-  if (!time || time.dataset.local) return;
-  const moment = new Date(time.dateTime);
-  if (Number.isNaN(moment.getTime())) return;
-  time.dataset.local = "1";
-  time.title = `${moment.toLocaleString()} here, ${time.title}`;
+  const moment = Date.parse(time?.dateTime);
+  if (!Number.isNaN(moment)) time.title = exact(moment);
 }
 
 export function startTimes() {
   setInterval(showAll, 1000);
   showAll();
   document.body.addEventListener("htmx:afterSettle", showAll);
-  document.addEventListener("mouseover", localTitle);
-  document.addEventListener("focusin", localTitle);
+  document.addEventListener("visibilitychange", showAll);
+  document.addEventListener("mouseover", exactTitle);
+  document.addEventListener("focusin", exactTitle);
 }

@@ -1,5 +1,6 @@
 // Draws one row of a log. Text enters the page as text nodes only.
 
+import { exact } from "../clock.js";
 import { links, spans } from "./ansi.js";
 import { level } from "./levels.js";
 
@@ -42,7 +43,7 @@ function moment(second) {
   if (second === null) return element;
   const date = new Date(second * 1000);
   element.dataset.moment = date.toLocaleTimeString("en-GB");
-  element.title = `Arrived ${date.toLocaleString()}, ${date.toISOString().slice(0, 19).replace("T", " ")} UTC: when the portal first saw the line`;
+  element.title = `Arrived ${exact(date)}: when the portal first saw the line`;
   return element;
 }
 
