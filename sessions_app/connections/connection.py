@@ -12,7 +12,7 @@ from django.conf import settings
 
 from sessions_app import reasons
 from sessions_app.client import AsyncPool, AsyncSession, errors, values
-from sessions_app.connections import links, tasks, timeline
+from sessions_app.connections import links, supervised, tasks, timeline
 from sessions_app.connections.reading import Reading, SharedRead
 from sessions_app.connections.redaction import hidden, secret_of
 from sessions_app.connections.rows import Listing, Row
@@ -155,7 +155,7 @@ class Connection:
         """
         [outcome] = await self.session.within(CONNECT_DEADLINE).outcomes.info([self.id_of(record)])
         if outcome.error is not None:
-            raise outcome.error
+            raise supervised.explained(outcome.error) or outcome.error
         info = values.SessionInfo.parse(outcome.value)
         if info.state != "running":
             return info.state, ""

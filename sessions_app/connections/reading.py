@@ -14,7 +14,7 @@ from datetime import UTC, datetime
 from typing import Generic, TypeVar
 
 from sessions_app.client import errors
-from sessions_app.connections import tasks
+from sessions_app.connections import supervised, tasks
 
 T = TypeVar("T")
 logger = logging.getLogger(__name__)
@@ -115,7 +115,7 @@ class SharedRead(Generic[T]):
     def _reading(self) -> Reading[T]:
         asking = self._task is not None
         slow = asking and time.monotonic() - self._asked_at > SLOW_AFTER
-        return Reading(self._value, self._taken, self._error, slow, self._outdated)
+        return Reading(self._value, self._taken, supervised.explained(self._error), slow, self._outdated)
 
     async def _run(self) -> None:
         self._asked_at, asked_for = time.monotonic(), self._running_for

@@ -2,6 +2,8 @@
 
 import argparse
 import logging
+import os
+import signal
 import sys
 from pathlib import Path
 
@@ -10,6 +12,7 @@ from .kinds import Limits
 from .machine import UnusableError
 from .rules import RefusedError
 from .serve import DEFAULT_DATA, Options, check_name, run, usual_user
+from .shim import PR_SET_PDEATHSIG, prctl
 from .signin import TOKEN_LIFE
 
 LIMITS = {
@@ -49,6 +52,9 @@ def parser() -> argparse.ArgumentParser:
         metavar="FILE",
         help="let tests ask for faults at /faults; the first rules may come from a file",
     )
+    parser.add_argument(
+        "--with-parent", type=int, metavar="PID", help="end when this process ends, our parent"
+    )
     usual = Limits()
     for name, (field, meaning) in LIMITS.items():
         default = getattr(usual, field)
@@ -62,8 +68,17 @@ def main(arguments: list[str]) -> int:
     given = parser().parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s", stream=sys.stderr)
     logging.getLogger("uvicorn").setLevel(logging.WARNING)
+    if given.with_parent is not None:
+        _end_with(given.with_parent)
     run(_options(given))
     return 0
+
+
+def _end_with(parent: int) -> None:
+    """Let the kernel tell us when our parent ends, however that happens."""
+    prctl(PR_SET_PDEATHSIG, int(signal.SIGTERM))
+    if os.getppid() != parent:
+        raise UnusableError("What started the platform has ended, so it does not start.")
 
 
 def _options(given: argparse.Namespace) -> Options:

@@ -1,21 +1,28 @@
-"""The local platform as a process of the portal's own."""
+"""The local platform as a process of the portal's own, which is started again when it dies."""
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
 from django.core.management.base import CommandError
 
+from sessions_app.connections import supervised
+
 STOP_GRACE = 5.0
-PR_SET_PDEATHSIG = 1
+# Seconds before it is started again; the last one for all further times.
+PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
+# So often in a row; one that has run for a while begins the count anew.
+MOST_STARTS = 10
+RAN_WELL = 60.0
+SESSIONS_GO_ON = "Your sessions go on meanwhile, and this page goes on by itself."
 
 
 class LocalPlatform:
@@ -25,46 +32,27 @@ class LocalPlatform:
         self.command = [sys.executable, "-m", "sessions_app.local", "--port", str(port), "--data", str(data)]
         if images:
             self.command += ["--images", images]
-        # A group of its own: Ctrl-C reaches the portal alone, which then stops the platform in order.
-        self._process = subprocess.Popen(  # noqa: S603
-            self.command,
-            cwd=Path(__file__).resolve().parents[2],
-            env=environment(),
-            stdout=subprocess.PIPE,
-            process_group=0,
-            text=True,
-            # Even a killed portal takes its platform along; there is one thread as yet, so this is safe.
-            preexec_fn=_end_with_the_portal if sys.platform == "linux" else None,
-        )
-        self._stopping = False
+        self._lock = threading.Lock()
+        self._stopping = threading.Event()
+        self._process = self._start()
 
     def announcement(self) -> dict[str, str]:
         """Wait until the platform answers; return its address, its first user, their token and a new password."""
-        assert self._process.stdout is not None
-        line = self._process.stdout.readline()
         try:
-            told = json.loads(line)
+            told = json.loads(self._word())
             return {name: str(told[name]) for name in ("url", "user", "token")} | _password(told)
         except (ValueError, KeyError) as error:
             self.stop()
             raise CommandError("The local platform did not start; what it said stands above.") from error
 
     def watch(self, say: Callable[[str], object]) -> None:
-        """Say so when the platform ends by itself, and how to start it again."""
-
-        def waiting() -> None:
-            code = self._process.wait()
-            if not self._stopping:
-                again = " ".join(self.command)
-                say(
-                    f"The local platform ended ({_ending(code)}). Its sessions go on. Start it again with:\n  {again}"
-                )
-
-        threading.Thread(target=waiting, daemon=True).start()
+        """Start the platform again whenever it ends by itself, and say so here and on the pages."""
+        threading.Thread(target=self._supervise, args=[say], daemon=True).start()
 
     def stop(self) -> None:
         """End the platform's process, not its sessions."""
-        self._stopping = True
+        with self._lock:
+            self._stopping.set()
         if self._process.poll() is not None:
             return
         self._process.terminate()
@@ -74,14 +62,68 @@ class LocalPlatform:
             self._process.kill()
             self._process.wait()
 
+    def _start(self) -> subprocess.Popen[str]:
+        # A group of its own: Ctrl-C reaches the portal alone, which then stops the platform in order.
+        # Even a killed portal takes its platform along, which minds its parent.
+        return subprocess.Popen(  # noqa: S603
+            [*self.command, "--with-parent", str(os.getpid())],
+            cwd=Path(__file__).resolve().parents[2],
+            env=environment(),
+            stdout=subprocess.PIPE,
+            process_group=0,
+            text=True,
+        )
+
+    def _word(self) -> str:
+        """Wait until it says that it answers; nothing if it ends before."""
+        assert self._process.stdout is not None
+        return self._process.stdout.readline()
+
+    def _supervise(self, say: Callable[[str], object]) -> None:
+        began, starts = time.monotonic(), 0
+        while True:
+            code = self._process.wait()
+            if self._stopping.is_set():
+                return
+            starts = 0 if time.monotonic() - began >= RAN_WELL else starts
+            if starts >= MOST_STARTS:
+                self._give_up(say)
+                return
+            pause = PAUSES[min(starts, len(PAUSES) - 1)]
+            supervised.away("The local platform stopped, and is being started again.", SESSIONS_GO_ON)
+            say(
+                f"The local platform ended ({_ending(code)}). Its sessions go on. It is started again in {pause:g} s."
+            )
+            if self._stopping.wait(pause):
+                return
+            began, starts = time.monotonic(), starts + 1
+            self._begin_again(say)
+
+    def _begin_again(self, say: Callable[[str], object]) -> None:
+        with self._lock:
+            if self._stopping.is_set():
+                return
+            if self._process.stdout is not None:
+                self._process.stdout.close()
+            self._process = self._start()
+        if self._word():
+            supervised.back()
+            say("The local platform answers again.")
+
+    def _give_up(self, say: Callable[[str], object]) -> None:
+        supervised.away(
+            f"The local platform stopped {MOST_STARTS} times in a row, so it is not started again.",
+            "The terminal that the portal was started in shows why. Your sessions go on meanwhile.",
+        )
+        again = " ".join(self.command)
+        say(
+            f"The local platform ended {MOST_STARTS} times in a row. Its sessions go on. Start it with:\n  {again}"
+        )
+
 
 def _password(told: dict[str, str]) -> dict[str, str]:
     """Return the password, which is told only by the start that made it."""
     return {"password": told["password"]} if "password" in told else {}
-
-
-def _end_with_the_portal() -> None:
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGTERM)
 
 
 def environment() -> dict[str, str]:

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+import httpx
 import psutil
 import pytest
 
@@ -177,3 +178,69 @@ def left_of(data: Path) -> list[str]:
             break
         time.sleep(0.1)
     return left
+
+
+def children(process: subprocess.Popen) -> list[psutil.Process]:
+    return [
+        child
+        for child in psutil.Process(process.pid).children()
+        if "sessions_app.local" in " ".join(child.cmdline())
+    ]
+
+
+def until(look, what: str, seconds: float = 60.0):
+    end = time.monotonic() + seconds
+    while not (found := look()):
+        assert time.monotonic() < end, f"Waited {seconds} s for {what}."
+        time.sleep(0.1)
+    return found
+
+
+def hold(port: str, portal: subprocess.Popen) -> socket.socket:
+    """End the platform, and take its port before it is started again."""
+    while True:
+        until(lambda: children(portal), "the platform")[0].kill()
+        taken = socket.socket()
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            taken.bind(("127.0.0.1", int(port)))
+        except OSError:
+            taken.close()
+        else:
+            return taken
+
+
+def test_a_local_platform_that_died_is_started_again_and_the_page_says_so_meanwhile(tmp_path):
+    port, platform_port = free_port(), free_port()
+    words, environment = command(
+        "up", "--no-browser", "--data", str(tmp_path), "--port", port, "--platform-port", platform_port
+    )
+    told = tmp_path / "told"
+    with told.open("w") as errors:
+        portal = subprocess.Popen(
+            words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, stderr=errors, text=True
+        )
+    try:
+        link = portal.stdout.readline().removeprefix("Portal: ").strip()
+        with httpx.Client(follow_redirects=True, timeout=30, trust_env=False) as browser:
+            browser.get(link)
+            page = f"http://localhost:{port}/"
+            assert "being started again" not in browser.get(page).text
+            with hold(platform_port, portal):
+                until(
+                    lambda: (
+                        "The local platform stopped, and is being started again." in browser.get(page).text
+                    ),
+                    "the page to say so",
+                )
+            until(lambda: "answers again" in told.read_text(), "the platform to answer again")
+            assert "The local platform ended (SIGKILL). Its sessions go on." in told.read_text()
+            until(lambda: "being started again" not in browser.get(page).text, "the page to be as before")
+        # However the portal ends, what it started ends with it, the second time too.
+        portal.kill()
+        portal.wait(15)
+        until(lambda: left_of(tmp_path) == [], "the platform to end with the portal")
+    finally:
+        portal.kill()
+        portal.wait(15)
+        portal.stdout.close()
