@@ -11,18 +11,21 @@ from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 
-from sessions_app.client import values
+from sessions_app.client import creation
+from sessions_app.connections import commands
+from sessions_app.connections.offers import Surroundings
 from sessions_app.connections.writes import LaunchRequest
 
 IMAGE_RULE = re.compile(r"[^\s/]+/[^\s/]+/[^\s/]+")
-# What a platform of the present release breaks on its way into a job (skaha-contract.md, 4.2).
-FRAGILE = re.compile(r"[\"\\$]")
 NAME_RULE = re.compile(r"[A-Za-z0-9-]+")
 LONGEST_NAME = 63
 MOST_REPLICAS = 512
+# Servers take a request line of 8 KiB; what is launched travels in it.
+LONGEST_REQUEST = 8000
 # These two get their resources from the platform's own template, whatever is asked for (chapter 4.5).
 SIZED_BY_PLATFORM = {"desktop", "firefly"}
 
@@ -44,22 +47,8 @@ KINDS = (
     Kind("contributed", "Contributed", "Web applications by the community"),
     Kind("headless", "Batch", "A command that runs by itself"),
 )
+KIND_KEYS = frozenset(kind.key for kind in KINDS)
 KIND_TITLES = {kind.key: kind.title for kind in KINDS} | {"desktop-app": "Desktop app"}
-
-
-@dataclass(frozen=True, slots=True)
-class Surroundings:
-    """What a launch is checked against: what the platform offers and what is taken already. None where unknown."""
-
-    images: list[values.Image] | None = None
-    context: values.Context | None = None
-    hosts: list[str] | None = None
-    names: frozenset[str] = frozenset()
-    interactive: tuple[str, ...] | None = None
-
-    def images_of(self, kind: str) -> list[values.Image]:
-        """Return the images that say they serve this kind."""
-        return [image for image in self.images or [] if kind in image.types]
 
 
 class LaunchForm(forms.Form):
@@ -75,21 +64,34 @@ class LaunchForm(forms.Form):
     cores = forms.IntegerField(required=False, min_value=1)
     ram = forms.IntegerField(required=False, min_value=1)
     gpu = forms.IntegerField(required=False, min_value=0)
-    cmd = forms.CharField(max_length=2000, required=False)
+    # The image that is to be launched although the platform's list speaks against it.
+    anyway = forms.CharField(max_length=300, required=False)
+    cmd = forms.CharField(max_length=8000, required=False)
     args = forms.CharField(max_length=8000, required=False, strip=False)
+    script = forms.CharField(max_length=40000, required=False, widget=forms.Textarea, strip=False)
     env = forms.CharField(max_length=20000, required=False, widget=forms.Textarea, strip=False)
+    # Names of variables whose values were not kept when this was launched before.
+    lost = forms.CharField(max_length=20000, required=False, widget=forms.HiddenInput)
     replicas = forms.IntegerField(required=False, min_value=1, max_value=MOST_REPLICAS)
 
     def __init__(self, data: Any = None, *, around: Surroundings, **options: Any) -> None:
         super().__init__(data, **options)
         self.around = around
         self.remarks: dict[str, list[str]] = defaultdict(list)
+        # The image that is launched only if that is said once more.
+        self.doubted = ""
 
     @property
     def chosen_kind(self) -> str:
         """The kind that the form is about, also before it is valid."""
         value = self["kind"].value()
-        return value if value in KIND_TITLES else KINDS[0].key
+        return value if value in KIND_KEYS else KINDS[0].key
+
+    @property
+    def env_lost(self) -> list[str]:
+        """The variables that wait for their values, which were not kept."""
+        lines = dict(_lines(self["env"].value() or ""))
+        return [name for name in (self["lost"].value() or "").split(",") if lines.get(name) == ""]
 
     def clean_name(self) -> str:
         """Check the name against the platform's rule and say what it will be listed as."""
@@ -111,12 +113,15 @@ class LaunchForm(forms.Form):
         if kind != "headless":
             self._leave_out_the_command(cleaned)
         cleaned["replicas"] = cleaned.get("replicas") or 1
-        cleaned["image"] = (cleaned.get("other_image") or "").strip() or cleaned.get("image", "")
+        cleaned["image"] = self.around.whole(cleaned.get("other_image") or "") or cleaned.get("image", "")
         self._check_image(kind, cleaned["image"])
         self._check_length(cleaned)
         self._check_resources(kind, cleaned)
-        self._check_command(kind, cleaned)
+        if kind == "headless":
+            self._check_command(cleaned)
+            self._check_environment(cleaned)
         self._check_slots(kind)
+        self._check_size()
         return cleaned
 
     def request(self) -> LaunchRequest:
@@ -130,11 +135,13 @@ class LaunchForm(forms.Form):
             kind=data["kind"],
             cores=data["cores"] if fixed else None,
             ram=data["ram"] if fixed else None,
-            gpu=data["gpu"] or None,
+            gpu=data["gpu"] if self._offers_gpus() and data["gpu"] else None,
             cmd=(data["cmd"].strip() or None) if headless else None,
             args=(data["args"].strip() or None) if headless else None,
+            script=(data["script"] if data["script"].strip() else None) if headless else None,
             env=environment(data["env"]) if headless else {},
             replicas=data["replicas"] if headless else 1,
+            passes_values_whole=self.around.is_local,
         )
 
     def obstacles(self) -> list[str]:
@@ -143,7 +150,7 @@ class LaunchForm(forms.Form):
 
     def _leave_out_the_command(self, cleaned: dict[str, Any]) -> None:
         """Forget what only a batch session has; it stays in the form for when that kind is chosen again."""
-        for field in ("cmd", "args", "env", "replicas"):
+        for field in ("cmd", "args", "script", "env", "replicas"):
             self.errors.pop(field, None)
             cleaned[field] = None if field == "replicas" else ""
 
@@ -159,19 +166,34 @@ class LaunchForm(forms.Form):
         if not IMAGE_RULE.fullmatch(image):
             self.add_error(where, "An image reads host/project/name:tag.")
             return
-        self._remark_image(kind, image, where)
 
-    def _remark_image(self, kind: str, image: str, where: str) -> None:
-        listed = self.around.images
-        if listed is None:
+        self._check_fit(kind, image, where)
+
+    def _check_fit(self, kind: str, image: str, where: str) -> None:
+        """Hold the image against the platform's list; what the platform may still take wants a word more."""
+        fit = self.around.fit(image)
+        # The local platform takes every tag of an image that it knows; another may have it or not.
+        known = fit is not None and (fit.is_exact or (self.around.is_local and bool(fit.listed)))
+        if fit is None:
             return
-        types = next((each.types for each in listed if each.id == image), None)
-        if types is None:
-            self.remarks[where].append(
-                "The platform does not list this image. If it is private or misspelt, the launch is refused or waits."
+        if known and kind in fit.kinds:
+            if not fit.is_exact:
+                self.remarks[where].append(f"This tag is not listed here: {fit.listed} stands for it.")
+        elif known and fit.kinds and kind != "headless":
+            self.add_error(
+                where, f"This image is for {_titles(fit.kinds)}, not for {KIND_TITLES.get(kind, kind)}."
             )
-        elif kind not in types:
-            self.remarks[where].append(f"This image says that it serves {', '.join(types)}, not {kind}.")
+        elif known:
+            self._doubt(where, image, f"This image is for {_titles(fit.kinds)}. It may not work here.")
+        else:
+            self._doubt(where, image, _unlisted(fit.listed, self.around.is_local))
+
+    def _doubt(self, where: str, image: str, why: str) -> None:
+        self.doubted = image
+        if self.cleaned_data.get("anyway") == image:
+            self.remarks[where].append(why)
+        else:
+            self.add_error(where, why)
 
     def _check_length(self, cleaned: dict[str, Any]) -> None:
         name, replicas = cleaned.get("name"), cleaned.get("replicas") or 1
@@ -184,12 +206,11 @@ class LaunchForm(forms.Form):
             self.remarks["name"].append(f"The platform lists it as “{name.lower()}”.")
         made = [name.lower()] if replicas == 1 else [f"{name.lower()}-{n}" for n in range(1, replicas + 1)]
         if taken := [each for each in made if each in self.around.names]:
-            self.remarks["name"].append(f"You have a session “{taken[0]}” already; both would be listed.")
+            self.remarks["name"].append(f"You have a session “{taken[0]}” already; both will be listed.")
 
     def _check_resources(self, kind: str, cleaned: dict[str, Any]) -> None:
         context = self.around.context
-        if cleaned.get("gpu") and context and cleaned["gpu"] not in context.gpu_options:
-            self.add_error("gpu", "This platform offers no such number of GPUs.")
+        self._check_gpus(cleaned.get("gpu"))
         if cleaned.get("resources") != "fixed":
             return
         if kind in SIZED_BY_PLATFORM:
@@ -207,47 +228,93 @@ class LaunchForm(forms.Form):
             elif value is not None and options.get(field) and value not in options[field]:
                 self.add_error(field, f"The platform offers {_some(options[field])}.")
 
-    def _check_command(self, kind: str, cleaned: dict[str, Any]) -> None:
-        if kind != "headless":
+    def _offers_gpus(self) -> bool:
+        """Say whether GPUs can be asked for; where that is not known they can."""
+        return self.around.context is None or bool(self.around.context.gpu_options)
+
+    def _check_gpus(self, wanted: int | None) -> None:
+        context = self.around.context
+        if not wanted or context is None:
             return
-        cmd, args = (cleaned.get("cmd") or "").strip(), cleaned.get("args") or ""
-        if " " in cmd:
+        if not context.gpu_options:
+            number = "1 GPU is" if wanted == 1 else f"{wanted} GPUs are"
+            self.remarks["gpu"].append(f"{number} asked for, but this platform has none: it starts without.")
+        elif wanted not in context.gpu_options:
+            self.add_error("gpu", f"The platform offers {_some(context.gpu_options)}.")
+
+    def _check_command(self, cleaned: dict[str, Any]) -> None:
+        line, args, script = cleaned.get("cmd") or "", cleaned.get("args") or "", cleaned.get("script") or ""
+        if script.strip():
+            self._check_script(script, line)
+            return
+        for field, text, read in (("cmd", line, commands.words_of), ("args", args, commands.argument_words)):
+            try:
+                read(text)
+            except commands.UnreadableError as error:
+                self.add_error(field, str(error))
+                return
+        if not line.strip():
+            self._check_arguments_alone(args)
+        elif part := commands.left_to_no_shell(commands.words_of(line, args)):
             self.remarks["cmd"].append(
-                "The command is one word to the platform and is not split; what follows it belongs to the arguments."
+                f"No shell reads this line: “{part}” reaches the command as it is. If it should act, write a script."
             )
-        if not cmd:
+
+    def _check_arguments_alone(self, args: str) -> None:
+        if not args.strip():
             self.remarks["cmd"].append("Without a command the image's own runs.")
-        if args.strip() and not cmd:
-            self.remarks["args"].append("Without a command these go to the image's own.")
-        for field, text in (("cmd", cmd), ("args", args), ("env", cleaned.get("env") or "")):
-            self._remark_fragile(field, text)
-        if "'" in args or '"' in args:
-            self.remarks["args"].append("Arguments are split at each space, also between quotes.")
-        if "  " in args.strip() or "\n" in args.strip():
-            self.remarks["args"].append(
-                "Two spaces in a row make an empty argument; a line break does not separate."
-            )
-        self._check_environment(cleaned.get("env") or "")
+            return
+        self.remarks["args"].append("Without a command these go to the image's own.")
+        if not all(commands.is_plain(word) for word in commands.argument_words(args)):
+            self.add_error("args", "A platform would cut or change these: name the command, too.")
 
-    def _remark_fragile(self, field: str, text: str) -> None:
-        if found := sorted(set(FRAGILE.findall(text))):
-            self.remarks[field].append(
-                f"A platform of the present release may refuse or change values with {' '.join(found)}"
+    def _check_script(self, script: str, line: str) -> None:
+        if line.strip():
+            self.add_error("script", "Give a command or a script, not both.")
+        elif "\0" in script:
+            self.add_error("script", "A script cannot hold a zero character.")
+
+    def _check_environment(self, cleaned: dict[str, Any]) -> None:
+        lost = self.env_lost
+        if lost:
+            one = len(lost) == 1
+            self.add_error(
+                "env",
+                f"{', '.join(lost)}: {'its value was' if one else 'their values were'} not kept. "
+                f"Type {'it' if one else 'them'} again, or remove {'its line' if one else 'their lines'}.",
+            )
+        runs_nothing = not any((cleaned.get(field) or "").strip() for field in ("cmd", "script"))
+        for number, line in enumerate((cleaned.get("env") or "").splitlines(), start=1):
+            if line.strip():
+                self._check_variable(number, line, runs_nothing)
+
+    def _check_variable(self, number: int, line: str, runs_nothing: bool) -> None:
+        name, equals, value = line.partition("=")
+        name = name.strip()
+        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
+            self.add_error("env", f"Line {number}: write NAME=value.")
+        elif name == commands.SCRIPT_VARIABLE:
+            self.add_error("env", f"Line {number}: {name} is what a script travels in; choose another name.")
+        elif name in {"REPLICA_ID", "REPLICA_COUNT"}:
+            self.remarks["env"].append(f"{name} is set for each replica; yours is overwritten.")
+        elif runs_nothing and not self.around.is_local and commands.is_fragile(value):
+            self.remarks["env"].append(
+                f'{name}: this platform may lose or change empty values and values with = " \\ or $. '
+                "With a command or a script they arrive whole."
             )
 
-    def _check_environment(self, text: str) -> None:
-        for number, line in enumerate(text.splitlines(), start=1):
-            name, equals, value = line.partition("=")
-            if not line.strip():
-                continue
-            if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name.strip()):
-                self.add_error("env", f"Line {number}: write NAME=value.")
-            elif name.strip() in {"REPLICA_ID", "REPLICA_COUNT"}:
-                self.remarks["env"].append(f"{name.strip()} is set for each replica; yours is overwritten.")
-            elif not value or "=" in value:
-                self.remarks["env"].append(
-                    f"{name.strip()}: a platform of the present release drops empty values and values with “=”."
-                )
+    def _check_size(self) -> None:
+        """See that it fits the one line of a request in which it travels."""
+        if self.errors:
+            return
+        longest = _length(self.request())
+        if longest > LONGEST_REQUEST:
+            field = "script" if self.cleaned_data.get("script") else "cmd"
+            self.add_error(
+                field,
+                f"This is too long to be sent: {longest:,} bytes with its variables, where {LONGEST_REQUEST:,} fit. "
+                "Put the longer part into a file of your storage and run that.",
+            )
 
     def _check_slots(self, kind: str) -> None:
         context, taken = self.around.context, self.around.interactive
@@ -263,8 +330,44 @@ class LaunchForm(forms.Form):
 
 def environment(text: str) -> dict[str, str]:
     """Return the variables of lines that read NAME=value."""
+    return dict(_lines(text))
+
+
+def _lines(text: str) -> Iterable[tuple[str, str]]:
     pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
-    return {name.strip(): value for name, _, value in pairs}
+    return ((name.strip(), value) for name, _, value in pairs)
+
+
+def _length(asked: LaunchRequest) -> int:
+    """Return the bytes of the longest request that a launch makes."""
+    sent = asked.sent
+    made = creation.Creation(
+        name=asked.names[-1],
+        image=asked.image,
+        kind=asked.kind,
+        cores=asked.cores,
+        ram=asked.ram,
+        gpus=asked.gpu,
+        cmd=sent.cmd,
+        args=sent.args,
+        env={**sent.env, "REPLICA_ID": asked.replicas, "REPLICA_COUNT": asked.replicas},
+    )
+    return len(urlencode(next(made.parameters())))
+
+
+def _titles(kinds: Sequence[str]) -> str:
+    return (
+        " and ".join(KIND_TITLES.get(kind, kind) for kind in kinds)
+        or "something that the platform does not tell"
+    )
+
+
+def _unlisted(other_tag: str, is_local: bool) -> str:
+    if is_local:
+        return "This platform has no such image: the session would wait for it in vain."
+    if other_tag:
+        return f"This platform lists {other_tag}, but not this tag of it. Unless it is private, it will not start."
+    return "This platform does not list this image. Unless it is private, it will not start."
 
 
 def suggested_name(kind: str, taken: Iterable[str]) -> str:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import shlex
 from dataclasses import dataclass
 from typing import Any
 
+from sessions_app.connections.commands import argument_words
 from sessions_app.models import Operation, Record
 from sessions_app.models.journal import Verb
 
@@ -37,10 +39,14 @@ def _of_request(request: dict[str, Any]) -> Asked:
     """Read what `LaunchRequest.as_json` wrote."""
     names = tuple(request.get("env") or ())
     is_fixed = request.get("cores") is not None
-    plain = ("kind", "image", "name", "cores", "ram", "gpu", "cmd", "args", "replicas")
+    plain = ("kind", "image", "name", "cores", "ram", "gpu", "cmd", "args", "script", "replicas")
     fields = {name: str(request[name]) for name in plain if request.get(name) is not None}
+    if "cmd" in fields and "args" in fields:
+        # What was given in two fields reads as one line.
+        fields["cmd"] = f"{fields['cmd']} {shlex.join(argument_words(fields.pop('args')))}"
     fields |= {
         "resources": "fixed" if is_fixed else "flexible",
         "env": "\n".join(f"{name}=" for name in names),
+        "lost": ",".join(names),
     }
     return Asked(fields, names, request.get("replicas") or 1)

@@ -21,6 +21,7 @@ from django.db import transaction
 from sessions_app.client import Outcome, errors
 from sessions_app.client.creation import Kind
 from sessions_app.connections import tasks
+from sessions_app.connections.commands import Travelling, travelling, words_of
 from sessions_app.connections.connection import Connection
 from sessions_app.connections.refusals import raw, said
 from sessions_app.connections.rows import SENT_ALREADY
@@ -47,7 +48,11 @@ _held: dict[int, asyncio.Event] = {}
 
 @dataclass(frozen=True, slots=True)
 class LaunchRequest:
-    """What is to be launched. RAM is in GiB, as the platform takes it."""
+    """What is to be launched. RAM is in GiB, as the platform takes it.
+
+    ``cmd`` is a command line as a shell user writes it, ``args`` what follows it or goes to the image's own command,
+    and ``script`` stands in place of both; what of it is sent, and how, `sent` says.
+    """
 
     name: str
     image: str
@@ -57,8 +62,11 @@ class LaunchRequest:
     gpu: int | None = None
     cmd: str | None = None
     args: str | None = None
+    script: str | None = None
     env: dict[str, str] = field(default_factory=dict)
     replicas: int = 1
+    # Whether this platform passes variables on whatever their values are.
+    passes_values_whole: bool = False
 
     @property
     def names(self) -> list[str]:
@@ -67,10 +75,25 @@ class LaunchRequest:
             return [self.name]
         return [f"{self.name}-{number}" for number in range(1, self.replicas + 1)]
 
+    @property
+    def words(self) -> list[str]:
+        """The words of the command."""
+        return words_of(self.cmd or "", self.args or "")
+
+    @property
+    def sent(self) -> Travelling:
+        """What travels to the platform for what it runs."""
+        if not self.cmd and not self.script:
+            return Travelling(args=self.args, env=self.env)
+        return travelling(
+            self.words, self.script or "", self.env, passes_values_whole=self.passes_values_whole
+        )
+
     def as_json(self) -> dict[str, Any]:
         """Return what the journal keeps."""
+        kept = ("name", "image", "kind", "cores", "ram", "gpu", "cmd", "args", "script", "replicas")
         # Values of variables may be secrets, so their names alone are written down.
-        return {slot: getattr(self, slot) for slot in self.__slots__} | {"env": sorted(self.env)}
+        return {slot: getattr(self, slot) for slot in kept} | {"env": sorted(self.env)}
 
 
 async def launch(connection: Connection, request: LaunchRequest, form_key: str) -> Operation:
@@ -229,6 +252,7 @@ async def _refuse(step: Step, error: Exception | None, session_id: str) -> None:
 
 async def _run_launch(connection: Connection, operation: Operation, request: LaunchRequest) -> None:
     steps = await _mark_sent(operation)
+    sent = request.sent
     outcomes: list[Outcome[str]] = await connection.session.outcomes.create(
         name=request.name,
         image=request.image,
@@ -236,9 +260,9 @@ async def _run_launch(connection: Connection, operation: Operation, request: Lau
         ram=request.ram,
         kind=cast(Kind, request.kind),
         gpu=request.gpu,
-        cmd=request.cmd,
-        args=request.args,
-        env=request.env or None,
+        cmd=sent.cmd,
+        args=sent.args,
+        env=dict(sent.env) or None,
         replicas=request.replicas,
     )
     for step, outcome in zip(steps, outcomes, strict=True):

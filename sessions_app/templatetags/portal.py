@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import UTC, datetime
 from urllib.parse import quote
 
@@ -127,3 +128,9 @@ def share_of(part: float | None, whole: float | None) -> int:
     if not part or not whole:
         return 0
     return max(0, min(100, round(100 * part / whole)))
+
+
+@register.filter
+def is_among(value: object, options: Iterable[object]) -> bool:
+    """Say whether a form's value is one of the options."""
+    return str(value) in {str(option) for option in options}

@@ -3,22 +3,26 @@
 from __future__ import annotations
 
 import asyncio
-import shlex
 import uuid
 from typing import Any
+from urllib.parse import urlencode
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.shortcuts import redirect
+from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from sessions_app import access
 from sessions_app.connections import Connection, writes
 from sessions_app.connections.asked import Asked, asked_for
-from sessions_app.connections.writes import LaunchRequest
-from sessions_app.forms import KIND_TITLES, KINDS, LaunchForm, Surroundings, suggested_name
+from sessions_app.connections.offers import Surroundings
+from sessions_app.forms import KIND_KEYS, KINDS, LaunchForm, suggested_name
 from sessions_app.models import Operation
 from sessions_app.models.journal import StepState
+from sessions_app.views import launch_links
 from sessions_app.views.guards import PortalRequest, connected, page
+from sessions_app.views.launch_summary import command_line, facts
 from sessions_app.views.stats import taken_slots
 
 # How long the answer to a launch is waited for before its own page takes over, in seconds.
@@ -32,7 +36,8 @@ async def form(request: PortalRequest, connection: Connection) -> HttpResponse:
     around = await surroundings(connection)
     if request.method == "GET":
         again = await _again(request)
-        return _shown(request, _blank(request, around, again), around, again=again)
+        link = launch_links.read(request.GET, around)
+        return _shown(request, _first(link, around, again), around, again=again, link=link)
     if "redraw" in request.POST:
         return _shown(request, _redrawn(request, around), around)
     filled = LaunchForm(request.POST, around=around)
@@ -67,11 +72,16 @@ async def surroundings(connection: Connection) -> Surroundings:
         hosts=hosts.value,
         names=frozenset(row.name for row in rows.value or ()),
         interactive=None if rows.value is None else tuple(row.name for row in taken_slots(rows.value)),
+        is_local=settings.PLATFORM_IS_LOCAL,
     )
 
 
 async def _what_became(request: PortalRequest, operation: Operation, around: Surroundings) -> HttpResponse:
     steps = await writes.wait(operation, PATIENCE)
+    if len(steps) > 1 and all(step.state == StepState.DONE for step in steps):
+        # Named by its launch, so that an older one with such names does not stand among it.
+        stem = steps[0].name.rpartition("-")[0].lower()
+        return redirect(f"{reverse('sessions:list')}?{urlencode({'group': f'{stem}~{operation.slug}'})}")
     if len(steps) > 1 or steps[0].state not in {StepState.DONE, StepState.FAILED}:
         return redirect("sessions:operation", operation.slug)
     if steps[0].state == StepState.DONE and steps[0].record:
@@ -89,21 +99,16 @@ async def _again(request: PortalRequest) -> Asked | None:
         return None
     asked = await asked_for(await access.record_for(request.person, slug))
     # Apps of a desktop are started within it.
-    return asked if asked.fields["kind"] in {kind.key for kind in KINDS} else None
+    return asked if asked.fields["kind"] in KIND_KEYS else None
 
 
-def _blank(request: PortalRequest, around: Surroundings, again: Asked | None) -> LaunchForm:
-    if again is not None:
-        return _with_defaults(dict(again.fields), around)
-    kind = request.GET.get("kind", "")
-    if kind not in KIND_TITLES:
-        kind = next((each.key for each in KINDS if around.images_of(each.key)), KINDS[0].key)
-    initial = {
-        "kind": kind,
-        "image": request.GET.get("image", "")[:300],
-        "name": request.GET.get("name", "")[:300],
-    }
-    return _with_defaults(initial, around)
+def _first(link: launch_links.Link, around: Surroundings, again: Asked | None) -> LaunchForm:
+    """Return the form as it is first shown; what a link or an earlier launch says is checked at once."""
+    fields = dict(link.fields if again is None else again.fields)
+    if "kind" not in fields:
+        fields["kind"] = next((each.key for each in KINDS if around.images_of(each.key)), KINDS[0].key)
+    filled = _with_defaults(fields, around)
+    return LaunchForm(filled.initial, around=around) if again is not None or link.fills else filled
 
 
 def _redrawn(request: PortalRequest, around: Surroundings) -> LaunchForm:
@@ -111,6 +116,9 @@ def _redrawn(request: PortalRequest, around: Surroundings) -> LaunchForm:
     typed = request.POST.dict()
     if typed.get("name") == typed.get("suggested"):
         typed["name"] = ""
+    if typed.get("image") not in {image.id for image in around.images_of(typed.get("kind", ""))}:
+        # It was chosen from the list of another kind; a name that was typed stays.
+        typed["image"] = ""
     return _with_defaults({name: value for name, value in typed.items() if isinstance(value, str)}, around)
 
 
@@ -118,7 +126,7 @@ def _with_defaults(values: dict[str, Any], around: Surroundings) -> LaunchForm:
     kind = values.get("kind") or KINDS[0].key
     offered = [image.id for image in around.images_of(kind)]
     if values.get("image") not in offered and not values.get("other_image"):
-        if values.get("image") and around.images is not None:
+        if values.get("image"):
             values["other_image"] = values["image"]
         values["image"] = offered[0] if offered else ""
     suggested = suggested_name(kind, around.names)
@@ -138,13 +146,15 @@ def _shown(
     *,
     status: int = 200,
     again: Asked | None = None,
+    link: launch_links.Link | None = None,
 ) -> HttpResponse:
-    return page(request, "sessions/launch", _form_context(form, around) | {"again": again}, status=status)
+    context = _form_context(form, around) | {"again": again, "link": link}
+    return page(request, "sessions/launch", context, status=status)
 
 
 def _form_context(form: LaunchForm, around: Surroundings) -> dict[str, Any]:
     kind = form.chosen_kind
-    ready = form.is_bound and form.is_valid()
+    asked = form.request() if form.is_bound and form.is_valid() else None
     return {
         "form": form,
         "kinds": [
@@ -155,24 +165,20 @@ def _form_context(form: LaunchForm, around: Surroundings) -> dict[str, Any]:
         "images_known": around.images is not None,
         "limits": around.context,
         "hosts": around.hosts,
+        "is_local": around.is_local,
         "obstacles": form.obstacles() if form.is_bound else [],
-        "request_line": command_line(form.request()) if ready else "",
-        "asked": form.request() if ready else None,
+        "request_line": command_line(asked) if asked else "",
+        "asked": asked,
+        "facts": facts(form),
+        "as_script": asked is not None and asked.sent.as_script,
+        "gpu_options": _gpu_options(form, around),
     }
 
 
-def command_line(asked: LaunchRequest) -> str:
-    """Return the same launch as a line for the platform's own command."""
-    words = ["canfar", "create", asked.kind, asked.image, "--name", asked.name]
-    for option, amount in (("--cpu", asked.cores), ("--memory", asked.ram), ("--gpu", asked.gpu)):
-        words += [option, str(amount)] if amount else []
-    for name, value in asked.env.items():
-        words += ["--env", f"{name}={value}"]
-    if asked.replicas > 1:
-        words += ["--replicas", str(asked.replicas)]
-    if asked.cmd:
-        words += ["--", asked.cmd, *(asked.args.split(" ") if asked.args else [])]
-    return shlex.join(words)
+def _gpu_options(form: LaunchForm, around: Surroundings) -> tuple[int, ...] | None:
+    """Return the numbers of GPUs to choose from; nothing where there is no choice and none was asked for."""
+    offered = around.context.gpu_options if around.context else ()
+    return tuple(option for option in offered if option) or (() if form["gpu"].value() else None)
 
 
 def _key() -> str:

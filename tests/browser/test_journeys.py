@@ -1,6 +1,7 @@
 """What people do with the portal, in a real browser, on real sessions."""
 
 import re
+import shlex
 
 import psutil
 import pytest
@@ -13,8 +14,7 @@ def launch_batch(page: Page, name: str, cmd: str, args: str) -> None:
     """Fill in the launch form for a batch session and send it."""
     page.goto("/launch?kind=headless")
     page.get_by_label("Name", exact=True).fill(name)
-    page.get_by_label("Command", exact=True).fill(cmd)
-    page.get_by_label("Arguments, split at each space").fill(args)
+    page.get_by_label("Command", exact=True).fill(shlex.join([cmd, *args.split(" ")]))
     expect(page.locator(".summary__command")).to_contain_text(f"--name {name}")
     page.get_by_role("button", name="Launch", exact=True).click()
     page.wait_for_url("**/s/*")
@@ -68,8 +68,7 @@ def test_destroy_from_the_keyboard_alone_ends_its_processes(page):
 def test_a_double_click_on_launch_launches_one_session(page):
     page.goto("/launch?kind=headless")
     page.get_by_label("Name", exact=True).fill("once")
-    page.get_by_label("Command", exact=True).fill("sleep")
-    page.get_by_label("Arguments, split at each space").fill("60")
+    page.get_by_label("Command", exact=True).fill("sleep 60")
     expect(page.locator(".summary__command")).to_contain_text("--name once")
     page.get_by_role("button", name="Launch", exact=True).dblclick()
     page.wait_for_url("**/s/*")
@@ -203,8 +202,7 @@ def test_the_pages_work_without_scripts(open_context, portal, page):
     plain = context.new_page()
     plain.goto("/launch?kind=headless")
     plain.get_by_label("Name", exact=True).fill("plain")
-    plain.get_by_label("Command", exact=True).fill("sleep")
-    plain.get_by_label("Arguments, split at each space").fill("60")
+    plain.get_by_label("Command", exact=True).fill("sleep 60")
     plain.get_by_role("button", name="Launch", exact=True).click()
     plain.wait_for_url("**/s/*")
     plain.goto("/?q=plain")

@@ -31,6 +31,8 @@ def launch_notebook(page: Page, name: str, image: str = "") -> str:
     if image:
         page.get_by_text("Another image").click()
         page.get_by_label("Image", exact=True).fill(image)
+        # It is not on the list, which has to be meant.
+        page.get_by_label("Launch it anyway").check()
     page.get_by_label("Name", exact=True).fill(name)
     expect(page.locator(".summary__command")).to_contain_text(f"--name {name}")
     page.get_by_role("button", name="Launch", exact=True).click()

@@ -2,11 +2,17 @@
 
 import asyncio
 import re
+import shlex
+from html import unescape
 
 import pytest
+from django.utils.html import escape
 
-from sessions_app.forms import LaunchForm, Surroundings, environment, suggested_name
+from sessions_app.client.values import Context, Image
+from sessions_app.connections.offers import Surroundings
+from sessions_app.forms import LaunchForm, environment, suggested_name
 from sessions_app.models import Operation, Record, Step
+from tests.conftest import until
 from tests.portal.conftest import FRAGMENT, launch_values
 
 
@@ -46,12 +52,15 @@ def test_the_number_of_a_replica_counts_into_the_length_of_its_name():
     [
         ("name", {"name": "MyFit"}, "lists it as “myfit”"),
         ("name", {"name": "taken"}, "You have a session “taken” already"),
-        ("cmd", {"cmd": "python3 fit.py"}, "one word"),
         ("cmd", {"cmd": "", "args": ""}, "Without a command the image's own runs."),
-        ("args", {"args": "-c 'a b'"}, "also between quotes"),
-        ("args", {"args": "$HOME"}, "may refuse or change"),
-        ("args", {"args": "a  b"}, "empty argument"),
-        ("env", {"env": "A=b=c"}, "drops empty values and values with “=”"),
+        (
+            "cmd",
+            {"cmd": "ls *.fits | wc", "args": ""},
+            "No shell reads this line: “|” reaches the command as it is.",
+        ),
+        ("cmd", {"cmd": "ls $HOME", "args": ""}, "“$HOME” reaches the command as it is"),
+        ("args", {"cmd": "", "args": "--all"}, "these go to the image's own"),
+        ("env", {"cmd": "", "args": "", "env": "A=b=c"}, "may lose or change empty values"),
         ("env", {"env": "REPLICA_ID=7"}, "is overwritten"),
     ],
 )
@@ -74,8 +83,6 @@ def test_an_image_of_a_foreign_host_is_refused_where_it_was_typed():
 
 
 def test_a_full_account_names_what_fills_it():
-    from sessions_app.client.values import Context
-
     context = Context.parse({"maxInteractiveSessions": "2"})
     around = Surroundings(context=context, interactive=("a", "b"))
     assert "You have 2 of 2 interactive sessions: a, b." in errors_of(around, kind="notebook")["__all__"][0]
@@ -84,6 +91,103 @@ def test_a_full_account_names_what_fills_it():
 
 def test_a_suggested_name_is_free():
     assert suggested_name("notebook", {"notebook-1", "notebook-2"}) == "notebook-3"
+
+
+UNPACKABLE = "".join(map(chr, range(300, 9000)))
+TERMINAL = "images.canfar.net/skaha/terminal:latest"
+LISTED = [
+    Image(TERMINAL, ("headless",), ""),
+    Image("images.canfar.net/skaha/lab:1", ("notebook", "headless"), ""),
+]
+
+
+def said_of_image(
+    image: str, kind: str = "notebook", *, anyway: str = "", is_local: bool = False
+) -> tuple[list, list]:
+    """Return what is said of an image: what stops a launch, and what is only remarked."""
+    around = Surroundings(images=LISTED, hosts=["images.canfar.net"], is_local=is_local)
+    form = LaunchForm(launch_values(kind=kind, other_image=image, anyway=anyway), around=around)
+    form.is_valid()
+    return form.errors.get("other_image", []), form.remarks["other_image"]
+
+
+def test_an_image_of_the_kind_is_taken_without_a_word():
+    assert said_of_image("images.canfar.net/skaha/lab:1") == ([], [])
+    assert said_of_image("skaha/lab:1") == ([], [])
+
+
+def test_an_image_for_another_kind_is_refused_before_the_launch():
+    refused = ["This image is for Batch, not for Notebook."]
+    assert said_of_image(TERMINAL) == (refused, [])
+    assert said_of_image(TERMINAL, anyway=TERMINAL) == (refused, [])
+
+
+@pytest.mark.parametrize(
+    ("image", "part"),
+    [
+        ("images.canfar.net/skaha/lab:2", "lists images.canfar.net/skaha/lab:1, but not this tag"),
+        ("images.canfar.net/skaha/secret:1", "does not list this image"),
+    ],
+)
+def test_an_image_that_is_not_listed_is_launched_only_when_that_is_said_once_more(image, part):
+    [error], remarks = said_of_image(image)
+    assert part in error
+    assert remarks == []
+    assert said_of_image(image, anyway=image) == ([], [error])
+    assert said_of_image(image, anyway=f"{image}-other")[0] == [error]
+
+
+def test_the_local_platform_is_known_to_take_every_tag_of_an_image_it_has():
+    remark = "This tag is not listed here: images.canfar.net/skaha/lab:1 stands for it."
+    for image in ("images.canfar.net/skaha/lab:9", "images.canfar.net/skaha/lab@sha256:12ab"):
+        assert said_of_image(image, is_local=True) == ([], [remark])
+    wrong = "images.canfar.net/skaha/terminal:1.1.2"
+    assert said_of_image(wrong, is_local=True)[0] == ["This image is for Batch, not for Notebook."]
+    assert "has no such image" in said_of_image("images.canfar.net/skaha/no:1", is_local=True)[0][0]
+
+
+def gpu_form(options: list[int], gpu: str) -> LaunchForm:
+    context = Context.parse({"gpus": {"options": options}})
+    form = LaunchForm(launch_values(gpu=gpu), around=Surroundings(context=context))
+    form.is_valid()
+    return form
+
+
+def test_a_gpu_is_asked_for_where_there_is_one_and_told_where_there_is_none():
+    assert gpu_form([1, 2], "2").request().gpu == 2
+    assert gpu_form([1, 2], "4").errors["gpu"] == ["The platform offers 1, 2."]
+    without = gpu_form([], "1")
+    assert without.remarks["gpu"] == ["1 GPU is asked for, but this platform has none: it starts without."]
+    assert without.request().gpu is None
+
+
+@pytest.mark.parametrize(
+    ("field", "changes", "said"),
+    [
+        ("cmd", {"cmd": 'bash -c "echo', "args": ""}, "A quote is not closed."),
+        ("script", {"script": "ls"}, "Give a command or a script, not both."),
+        (
+            "args",
+            {"cmd": "", "args": '-c "a b"'},
+            "A platform would cut or change these: name the command, too.",
+        ),
+        ("env", {"env": "CANFARWEB_SCRIPT=x"}, "Line 1: CANFARWEB_SCRIPT is what a script travels in"),
+        (
+            "script",
+            {"cmd": "", "args": "", "script": "".join(map(chr, range(300, 9000)))},
+            "This is too long to be sent",
+        ),
+        ("cmd", {"args": "x" * 7950}, "where 8,000 fit"),
+    ],
+)
+def test_a_command_that_cannot_be_sent_is_said_at_its_field(field, changes, said):
+    assert said in errors_of(**changes)[field][0]
+
+
+def test_a_program_text_of_eight_thousand_characters_fits():
+    script = "".join(f"print('line {number} of a table', {number} * {number})\n" for number in range(220))
+    assert len(script) > 8000
+    assert errors_of(cmd="", args="", script=script) == {}
 
 
 @pytest.mark.django_db(transaction=True)
@@ -108,9 +212,12 @@ class TestOnThePlatform:
             assert kept in answer.text
         assert not await Operation.objects.aexists()
 
-    async def test_replicas_have_an_outcome_each(self, alice):
+    async def test_replicas_end_on_the_list_of_their_group_and_have_an_outcome_each(self, alice):
         answer = await alice.post("/launch", launch_values(replicas="4"))
-        page = await alice.get(answer.url)
+        operation = await Operation.objects.aget()
+        assert answer.url == f"/?group=fit~{operation.slug}"
+        assert "fit-1…4" in (await alice.get(answer.url)).text
+        page = await alice.get(f"/operations/{operation.slug}")
         assert page.text.count("Launched.") == 4
         names = {record.name async for record in Record.objects.all()}
         assert names == {"fit-1", "fit-2", "fit-3", "fit-4"}
@@ -141,10 +248,11 @@ class TestOnThePlatform:
         record = await Record.objects.afirst()
         page = await alice.get(f"/launch?again={record.slug}")
         for kept in (
-            'value="sleep"',
-            'value="1 2"',
+            'value="sleep 1 2"',
             'name="name" value="fit"',
             "A=\nB=</textarea>",
+            "A, B: their values were not kept. Type them again, or remove their lines.",
+            'aria-disabled="true"',
             'max="512" value="2"',
         ):
             assert kept in page.text, kept
@@ -153,7 +261,7 @@ class TestOnThePlatform:
         assert re.search(r'<option value="2" selected', page.text)
         assert "The values of A, B are not kept" in page.text
         assert "one of 2 replicas" in page.text
-        assert "secret" not in page.text.replace("may be secrets", "")
+        assert "secret" not in page.text.replace("may be secrets", "").replace("give secrets", "")
 
     async def test_what_was_launched_elsewhere_is_offered_with_what_is_known_of_it(self, alice):
         await alice.post("/launch", launch_values(args="1"))
@@ -172,3 +280,64 @@ class TestOnThePlatform:
         answer = await alice.post("/launch/check", launch_values(name="a_b"), headers=FRAGMENT)
         assert 'aria-disabled="true"' in answer.text
         assert 'id="says-name"' in answer.text
+
+    async def test_a_command_with_quotes_runs_whole_and_comes_back_as_it_was_typed(self, alice):
+        line = 'bash -c "echo hello; sleep 0.1; echo \\"it\'s a=b\\""'
+        answer = await alice.post("/launch", launch_values(cmd=line, args="", env="A=b=c"))
+        record = await Record.objects.aget()
+        assert answer.url == f"/s/{record.slug}"
+
+        async def log() -> str:
+            text = await alice.get(f"/s/{record.slug}/log.txt")
+            written = b"".join([piece async for piece in text.streaming_content]).decode()
+            return written if "it's" in written else ""
+
+        assert await until(log, what="the log") == "hello\nit's a=b\n"
+        operation = await Operation.objects.aget()
+        assert (operation.request["cmd"], operation.request["args"]) == (line, None)
+        assert "b=c" not in str(operation.request)
+        page = await alice.get(f"/launch?again={record.slug}")
+        assert f'name="cmd" value="{escape(line)}"' in page.text
+
+    async def test_a_script_comes_back_as_it_was_written(self, alice):
+        script = '\n#!/bin/sh\nfor n in 1 2; do\n  echo "$n <b>"\ndone\n'
+        await alice.post("/launch", launch_values(cmd="", args="", script=script))
+        record = await Record.objects.aget()
+        page = await alice.get(f"/launch?again={record.slug}")
+        # The line break behind the tag is the page's own; a browser leaves it out.
+        assert f">\n{escape(script)}</textarea>" in page.text
+
+    async def test_variables_that_were_emptied_are_never_sent_again(self, alice):
+        await alice.post("/launch", launch_values(env="A=secret\nB=2"))
+        record = await Record.objects.aget()
+        page = await alice.get(f"/launch?again={record.slug}")
+        lost = re.search(r'name="lost" value="([^"]+)"', page.text)[1]
+        values = launch_values(key="second", name="second", env="A=\nB=3", lost=lost)
+        answer = await alice.post("/launch", values)
+        assert answer.status_code == 422
+        assert "A: its value was not kept." in answer.text
+        assert await Operation.objects.acount() == 1
+        for number, resolved in enumerate(("A=new\nB=3", "B=3")):
+            answer = await alice.post("/launch", {**values, "key": f"k{number}", "env": resolved})
+            assert answer.status_code == 302
+
+    async def test_the_check_says_a_script_as_a_command_of_the_platform(self, alice):
+        values = launch_values(cmd="echo 'a b'", args="")
+        answer = await alice.post("/launch/check", values, headers=FRAGMENT)
+        assert "It travels as a script" in answer.text
+        line = unescape(re.search(r'summary__command"[^>]*>([^<]+)</pre>', answer.text)[1])
+        words = shlex.split(line)
+        assert words[words.index("--env") + 1].startswith("CANFARWEB_SCRIPT=")
+        assert words[words.index("--") + 1 :][:2] == ["sh", "-c"]
+        assert "It travels" not in (await alice.post("/launch/check", launch_values(), headers=FRAGMENT)).text
+
+    async def test_the_summary_stays_while_something_is_wrong(self, alice):
+        answer = await alice.post("/launch/check", launch_values(name="a_b"), headers=FRAGMENT)
+        assert "This stands in the way:" in answer.text
+        assert '<dd class="code">sleep 60</dd>' in answer.text
+
+    async def test_another_kind_leaves_the_image_of_the_first_behind(self, alice):
+        values = launch_values(kind="notebook", redraw="1")
+        answer = await alice.post("/launch", values, headers=FRAGMENT)
+        assert 'value="images.canfar.net/skaha/base-notebook:latest" checked' in answer.text
+        assert 'name="other_image" value=""' in answer.text

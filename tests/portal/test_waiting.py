@@ -152,7 +152,7 @@ async def launched(client, **changes) -> str:
 
 async def stuck(client) -> str:
     """Launch a notebook of an image that does not exist, and return its slug when the platform said so."""
-    slug = await launched(client, kind="notebook", image="", other_image=MISSING, name="m31")
+    slug = await launched(client, kind="notebook", image="", other_image=MISSING, anyway=MISSING, name="m31")
 
     async def told():
         return "was not found" in (await client.get(f"/s/{slug}/open?stay=1")).text
