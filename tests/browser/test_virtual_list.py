@@ -74,6 +74,20 @@ def test_a_list_as_long_as_a_browser_cannot_draw_shows_its_end_its_beginning_and
     assert bare.evaluate("rows.childElementCount") < 100
 
 
+def test_where_a_person_scrolled_to_counts_also_when_lines_come_before_the_browser_has_told_of_it(
+    bare: Page,
+) -> None:
+    bare.evaluate(LIST, [MODULES, 60, False])
+    assert bare.evaluate("inSight()")[-1] == 59
+    bare.evaluate("area.scrollTop = 0; list.draw(); frame()")
+    assert bare.evaluate("inSight()")[0] == 0
+    assert bare.evaluate("list.following") is False
+    # An area that is hidden has no place; that is nobody's scrolling.
+    bare.evaluate("list.follow(true); frame()")
+    bare.evaluate("area.style.display = 'none'; list.draw(); area.style.display = ''; area.scrollTop = 0; list.draw(); frame()")
+    assert bare.evaluate("inSight()")[-1] == 59
+
+
 def test_small_steps_in_a_long_list_pass_over_no_row(bare: Page) -> None:
     bare.evaluate(LIST, [MODULES, 1_000_000, False])
     bare.evaluate("list.goTo(400000, 0); frame()")

@@ -103,10 +103,11 @@ class LogView {
   }
 
   take(message) {
-    if (message.t === "state") { this.state = message; this.say(); return; }
+    // What is said of the log must not run ahead of lines that are still to be drawn.
+    if (message.t === "state" && !this.queue.length) { this.state = message; this.say(); return; }
     if (message.t === "denied") { this.deny(message); return; }
     if (message.t === "epoch") this.cursor = { epoch: message.e, line: 0 };
-    else {
+    else if (message.t !== "state") {
       // On a hole the page asks again from where it is; it never guesses.
       if (!this.isHere(message)) { this.topic.again(); return; }
       this.cursor.line = message.t === "gap" ? message.to : this.cursor.line + message.lines.length;
@@ -135,6 +136,7 @@ class LogView {
     let drawn = 0;
     for (const message of this.queue.splice(0)) {
       if (message.t === "epoch") this.turn(message);
+      else if (message.t === "state") this.state = message;
       else if (message.t === "gap" && message.kept) this.store.extend(message.e, message.to);
       else if (message.t === "gap") this.store.skip(message.e, message.from, message.to);
       else { this.add(message); drawn = message.n; }

@@ -107,7 +107,10 @@ export class VirtualList {
     this.frame = 0;
     this.room = this.area.clientHeight;
     this.heights.resize(this.source.count);
-    if (!this.room) return;
+    // An area that is not shown has no place, and may have lost it when it is shown again.
+    if (!this.room) { this.known = null; return; }
+    // Where the person scrolled to counts, also while the event that tells of it is still to come.
+    if (this.wasScrolled) { this.scrolled(); return; }
     for (let pass = 0; pass < 4; pass += 1) {
       this.settleTop();
       const anchor = this.anchor();
@@ -227,10 +230,14 @@ export class VirtualList {
     this.known = this.area.scrollTop;
   }
 
+  get wasScrolled() {
+    return this.known !== null && Math.abs(this.area.scrollTop - this.known) >= 1;
+  }
+
   // The person scrolled.
   scrolled() {
+    if (!this.wasScrolled) return;
     const now = this.area.scrollTop;
-    if (Math.abs(now - this.known) < 1) return;
     const moved = now - this.known;
     this.known = now;
     this.aim = null;
