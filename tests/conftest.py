@@ -58,7 +58,7 @@ def clean_platform(platform: RunningPlatform) -> RunningPlatform:
 
 
 async def until(
-    look: Callable[[], Awaitable[Any]], *, seconds: float = 15.0, interval: float = 0.1, what: str = "it"
+    look: Callable[[], Awaitable[Any]], *, seconds: float = 60.0, interval: float = 0.1, what: str = "it"
 ) -> Any:
     """Wait until ``look`` returns something true and return it; fail with the last answer after ``seconds``."""
     end = time.monotonic() + seconds

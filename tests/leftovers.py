@@ -22,7 +22,7 @@ import pytest
 from sessions_app.local.process import MARKER
 
 RUN = "TEST_RUN_OF_PORTAL"
-PATIENCE = 15.0
+PATIENCE = 60.0
 BEFORE = pytest.StashKey[set[Path]]()
 
 

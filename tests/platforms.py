@@ -28,12 +28,12 @@ class RunningPlatform:
     def stop(self) -> None:
         """End it as an operator would."""
         self.process.terminate()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def kill(self) -> None:
         """End it as a crash would."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(60)
 
     def start_again(self) -> None:
         """Start it anew on the same port and data."""
@@ -69,7 +69,7 @@ def processes_of(data: Path) -> list[psutil.Process]:
     return found
 
 
-def wait_until_gone(data: Path, seconds: float = 15.0) -> list[str]:
+def wait_until_gone(data: Path, seconds: float = 60.0) -> list[str]:
     """Return the command lines of what still runs of this platform after waiting for it to end."""
     end = time.monotonic() + seconds
     while (left := processes_of(data)) and time.monotonic() < end:

@@ -14,13 +14,17 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
 from tests.platforms import ROOT, wait_until_gone
 
 # Pulled once and shared with the tests of the local platform, which also pull into an empty folder.
 IMAGES = Path(os.environ.get("CANFARWEB_TEST_IMAGES", ROOT / "var" / "test-images")).resolve()
 SHOTS = Path(__file__).parent / "shots"
+# How many seconds a browser and a portal are waited for at most. It costs nothing where all is well, and a machine
+# that is busy with other things may need much of it.
+PATIENCE = 60
+expect.set_options(timeout=PATIENCE * 1000)
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 QUIET = ["--disable-background-networking", "--disable-component-update", "--disable-sync", "--no-first-run"]
 
@@ -63,10 +67,10 @@ class Portal:
     def stop(self) -> None:
         """Press Ctrl-C and wait."""
         self.process.send_signal(signal.SIGINT)
-        self.process.wait(15)
+        self.process.wait(60)
         if self.foreign_platform is not None:
             self.foreign_platform.terminate()
-            self.foreign_platform.wait(10)
+            self.foreign_platform.wait(60)
             self.foreign_platform = None
 
     def another_welcome(self) -> str:
@@ -82,7 +86,7 @@ class Portal:
         return f"http://localhost:{self.port}"
 
     def _wait_for_port(self) -> None:
-        end = time.monotonic() + 15
+        end = time.monotonic() + PATIENCE
         while time.monotonic() < end:
             with socket.socket() as probe:
                 if probe.connect_ex(("127.0.0.1", self.port)) == 0:
@@ -114,7 +118,7 @@ def destroy_everything(portal: Portal) -> None:
 
     headers = {"Authorization": f"Bearer {portal.exports['CANFAR_TOKEN']}"}
     with httpx.Client(
-        base_url=portal.exports["CANFAR_URL"], headers=headers, timeout=30, trust_env=False
+        base_url=portal.exports["CANFAR_URL"], headers=headers, timeout=PATIENCE, trust_env=False
     ) as client:
         for row in client.get("/session").json():
             client.delete(f"/session/{row['id']}")
@@ -157,7 +161,7 @@ def open_context(
 
     def opened(**options: object) -> BrowserContext:
         context = browser.new_context(**{"storage_state": signed_in, "base_url": portal.address, **options})
-        context.set_default_timeout(15_000)
+        context.set_default_timeout(PATIENCE * 1000)
         context.on("page", lambda page: _watch(page, portal, complaints))
         contexts.append(context)
         return context

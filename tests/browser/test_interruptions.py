@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import Portal
+from tests.browser.conftest import PATIENCE, Portal
 from tests.browser.test_journeys import launch_batch, script
 from tests.cutting import Way, WireInThread, wire_to
 
@@ -92,7 +92,7 @@ def assert_stayed(page: Page) -> None:
     assert page.evaluate("window.stayed === true"), "The page was loaded again."
 
 
-def let_pass(page: Page, milliseconds: int, until: Callable[[], bool], within: float = 20) -> None:
+def let_pass(page: Page, milliseconds: int, until: Callable[[], bool], within: float = PATIENCE) -> None:
     """Move the page's clock on in one go, then in seconds until something holds."""
     page.clock.fast_forward(milliseconds)
     end = time.monotonic() + within
@@ -130,7 +130,7 @@ def test_a_log_is_whole_after_the_tab_slept_for_an_hour(page, behind, wire):
     # Nothing of a sleeping machine answers; meanwhile the session ends.
     wire.become(Way.SILENT)
     page.goto(path)
-    expect(page.locator("#session .state")).to_have_text("Completed", timeout=20_000)
+    expect(page.locator("#session .state")).to_have_text("Completed")
     wire.become(Way.PASS)
     status = behind.locator("[data-log-status]")
     let_pass(behind, 3_600_000, lambda: "ended" in status.inner_text())

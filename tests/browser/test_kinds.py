@@ -13,7 +13,7 @@ PICTURES = os.environ.get("TEST_PICTURES")
 
 
 def a_workspace(page: Page) -> None:
-    expect(page.get_by_role("heading", name="Workspace Refresh workspace")).to_be_visible(timeout=30_000)
+    expect(page.get_by_role("heading", name="Workspace Refresh workspace")).to_be_visible()
 
 
 def a_shell(page: Page) -> None:

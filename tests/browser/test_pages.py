@@ -14,7 +14,7 @@ def places(page) -> dict[str, str]:
     launch_batch(page, "a-rather-long-name-for-a-session-of-the-second-reduction", "sleep", "300")
     running = page.url
     launch_batch(page, "fails", "python3", "-c raise(SystemExit(3))")
-    expect(page.locator("#session .state")).to_have_text("Failed", timeout=10_000)
+    expect(page.locator("#session .state")).to_have_text("Failed")
     slug = running.rpartition("/")[2]
     return {
         "sessions": "/",

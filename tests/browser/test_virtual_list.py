@@ -84,7 +84,9 @@ def test_where_a_person_scrolled_to_counts_also_when_lines_come_before_the_brows
     assert bare.evaluate("list.following") is False
     # An area that is hidden has no place; that is nobody's scrolling.
     bare.evaluate("list.follow(true); frame()")
-    bare.evaluate("area.style.display = 'none'; list.draw(); area.style.display = ''; area.scrollTop = 0; list.draw(); frame()")
+    bare.evaluate(
+        "area.style.display = 'none'; list.draw(); area.style.display = ''; area.scrollTop = 0; list.draw(); frame()"
+    )
     assert bare.evaluate("inSight()")[-1] == 59
 
 

@@ -44,7 +44,7 @@ def wait_in_vain(page: Page, name: str = "m31") -> str:
     """Wait for a notebook of an image that does not exist; return the address of its page."""
     address = launch_notebook(page, name, MISSING)
     page.get_by_role("link", name="Open when ready").click()
-    expect(page.locator(".waiting__sentence")).to_contain_text("The image was not found", timeout=10_000)
+    expect(page.locator(".waiting__sentence")).to_contain_text("The image was not found")
     return address
 
 
@@ -73,7 +73,7 @@ def test_the_page_shows_the_way_tells_when_it_is_ready_and_opens_it(page, open_c
     expect(tab.locator("#said")).to_have_text("lab: Ready.")
     expect(tab.locator(".phase--done")).to_have_count(tab.locator(".phase").count())
     tab.get_by_role("link", name="Open", exact=True).click()
-    tab.wait_for_url(re.compile("localhost.*/session/notebook/"), timeout=30_000)
+    tab.wait_for_url(re.compile("localhost.*/session/notebook/"))
 
 
 def test_a_page_left_on_goes_to_the_session_by_itself(page):
@@ -125,7 +125,7 @@ def test_news_take_neither_focus_nor_place_nor_what_was_opened(page, open_contex
     other = open_context().new_page()
     other.goto(f"/renew?s={address.rpartition('/')[2]}")
     other.get_by_role("button", name="Renew").click()
-    expect(rows.filter(has_text="asked to renew it.")).to_have_count(1, timeout=15_000)
+    expect(rows.filter(has_text="asked to renew it.")).to_have_count(1)
     assert rows.count() > before
     assert held.evaluate("(row) => row.isConnected && row.contains(document.activeElement)")
     assert held.evaluate("(row) => row.querySelector('details').open")
@@ -160,7 +160,7 @@ def test_without_scripts_the_page_waits_too(page, open_context):
 def test_axe_finds_nothing_while_one_waits(page, open_context, scheme, size):
     address = wait_in_vain(page)
     launch_batch(page, "fails", "sh", "-c echo${IFS}no${IFS}licence;exit${IFS}127")
-    expect(page.locator("#session .state")).to_have_text("Failed", timeout=10_000)
+    expect(page.locator("#session .state")).to_have_text("Failed")
     tab = open_context(color_scheme=scheme, viewport=SIZES[size], has_touch=size == "phone").new_page()
     wrong = {}
     for name, where in {"waiting": f"{address}/open", "session": address, "failed": page.url}.items():

@@ -53,7 +53,7 @@ def finished(facade: Facade, *ids: str) -> list[str]:
         found = [row["status"] for row in facade.call("info", ids)]
         return found if set(found) <= {"Completed", "Succeeded", "Failed"} else []
 
-    return eventually(statuses, within=180 if "localhost" not in facade.person.url else 15)
+    return eventually(statuses, within=180 if "localhost" not in facade.person.url else 60)
 
 
 def error_of(facade: Facade, name: str, *args: Any) -> Any:

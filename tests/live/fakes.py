@@ -17,7 +17,7 @@ from sessions_app.models import Person, Record
 SECRET = "k3xv9q2a"
 
 
-async def until(condition: Callable[[], Any], deadline: float = 15.0) -> None:
+async def until(condition: Callable[[], Any], deadline: float = 60.0) -> None:
     """Wait until ``condition`` holds, or fail."""
     end = time.monotonic() + deadline
     while not condition():

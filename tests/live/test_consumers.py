@@ -42,7 +42,7 @@ class Tab:
         self.bytes = 0
 
     async def open(self) -> bool:
-        accepted, _ = await self.socket.connect(timeout=3)
+        accepted, _ = await self.socket.connect(timeout=30)
         return accepted
 
     async def say(self, kind: str, **fields: Any) -> None:
@@ -59,7 +59,7 @@ class Tab:
                 return message
 
     async def listen(self) -> dict[str, Any]:
-        text = await self.socket.receive_from(timeout=3)
+        text = await self.socket.receive_from(timeout=30)
         assert isinstance(text, str)
         self.bytes += len(text.encode())
         message: dict[str, Any] = json.loads(text)
@@ -68,7 +68,7 @@ class Tab:
 
     async def closed(self) -> int:
         """Return the code with which the portal closes."""
-        while (output := await self.socket.receive_output(timeout=3))["type"] != "websocket.close":
+        while (output := await self.socket.receive_output(timeout=30))["type"] != "websocket.close":
             pass
         code: int = output["code"]
         return code
@@ -77,7 +77,7 @@ class Tab:
         return [line for message in self.seen if message["t"] == "log" for line in message["lines"]]
 
     async def leave(self) -> None:
-        await self.socket.disconnect(timeout=3)
+        await self.socket.disconnect(timeout=30)
 
 
 @pytest.fixture(autouse=True)

@@ -200,12 +200,12 @@ async def test_a_platform_that_is_away_is_asked_less_and_less_and_quietly(
     await known(somebody)
     clean_platform.kill()
     try:
-        await until(lambda: _failed(running, somebody, 3), what="three failures", seconds=30)
+        await until(lambda: _failed(running, somebody, 3), what="three failures")
     finally:
         clean_platform.start_again()
     assert not [entry for entry in caplog.records if entry.levelname in {"ERROR", "CRITICAL"}]
     running._people[somebody.pk].again = 0
-    await until(lambda: _failed(running, somebody, 0), what="an answer", seconds=30)
+    await until(lambda: _failed(running, somebody, 0), what="an answer")
 
 
 def test_what_fails_again_and_again_is_tried_less_and_less(monkeypatch: pytest.MonkeyPatch) -> None:

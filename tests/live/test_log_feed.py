@@ -285,7 +285,7 @@ async def test_a_feed_that_was_stopped_writes_nothing_more(
     await feed.stopped()
     assert {path.name: path.read_bytes() for path in (data_folder / "spool").iterdir()} == left
     again, _ = started(registry)
-    await until(lambda: again.spool.last.line == 200_000, 10)
+    await until(lambda: again.spool.last.line == 200_000)
     assert text_of(again)[-1] == "line 199999"
 
 

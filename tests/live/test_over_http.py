@@ -216,7 +216,7 @@ async def test_a_browser_that_goes_away_ends_the_wait(
     await request.send_input({"type": "http.disconnect"})
     await until(lambda: not feed.viewers)
     assert not waiting._waiting
-    await request.wait(timeout=15)
+    await request.wait(timeout=60)
 
 
 async def test_one_person_cannot_wait_in_requests_without_end(

@@ -30,7 +30,7 @@ PULL = 240
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
 
 
-def eventually(what: Callable[[], Any], within: float = 15, every: float = 0.03) -> Any:
+def eventually(what: Callable[[], Any], within: float = 60, every: float = 0.03) -> Any:
     """Wait until something is true, and answer it."""
     deadline = time.monotonic() + within
     while not (found := what()):
@@ -50,7 +50,7 @@ class Skaha:
 
     def __init__(self, url: str, token: str) -> None:
         self.url, self.token = url, token
-        self.http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=30)
+        self.http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
 
     def post(self, path: str, **parameters: Any) -> httpx.Response:
         return self.http.post(path, params=parameters, headers=FORM)
@@ -89,10 +89,10 @@ class Skaha:
     def view(self, session: str, view: str) -> str:
         return self.get(f"/session/{session}", view=view).text
 
-    def until(self, session: str, *statuses: str, within: float = 15) -> dict[str, Any]:
+    def until(self, session: str, *statuses: str, within: float = 60) -> dict[str, Any]:
         return eventually(lambda: (i := self.info(session)).get("status") in statuses and i, within)
 
-    def finished(self, session: str, within: float = 15) -> str:
+    def finished(self, session: str, within: float = 60) -> str:
         return self.until(session, "Completed", "Failed", within=within)["status"]
 
 
@@ -131,7 +131,7 @@ class Platform:
     def stop(self, number: int = signal.SIGTERM) -> int:
         if self.process.poll() is None:
             self.process.send_signal(number)
-        code = self.process.wait(10)
+        code = self.process.wait(60)
         assert self.process.stdout
         self.process.stdout.close()
         self.log.close()
@@ -171,7 +171,7 @@ def running(data: Path, *options: str) -> Iterator[Platform]:
         yield platform
         for row in platform.alice.get("/session").json():
             platform.alice.delete(row["id"])
-        eventually(lambda: not marked(data), within=20)
+        eventually(lambda: not marked(data))
     finally:
         platform.stop()
         for process in (left := marked(data)):

@@ -11,7 +11,7 @@ from .harness import Platform, Skaha
 
 def ask(platform: Platform, raw: bytes) -> bytes:
     """Send raw bytes and read to the end."""
-    with socket.create_connection(("127.0.0.1", platform.port), timeout=5) as connection:
+    with socket.create_connection(("127.0.0.1", platform.port), timeout=60) as connection:
         connection.sendall(raw)
         answer = b""
         while piece := connection.recv(65536):

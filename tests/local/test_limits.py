@@ -53,7 +53,7 @@ def test_processes_that_are_too_much_only_together_are_ended_and_it_says_why(
     platform: Platform, alice: Skaha
 ) -> None:
     session = alice.python(TOGETHER, ram=1)
-    assert alice.finished(session, within=30) == "Failed"
+    assert alice.finished(session) == "Failed"
     row = next(line for line in alice.view(session, "events").splitlines() if "OOMKilled" in line)
     found = re.search(
         r"Warning +OOMKilled +Used (1\.\d\d) GB of the 1\.07 GB it asked for, and was ended", row
@@ -68,11 +68,11 @@ def test_processes_that_are_too_much_only_together_are_ended_and_it_says_why(
 
 def test_memory_that_is_shared_or_a_file_is_not_counted_twice(platform: Platform, alice: Skaha) -> None:
     session = alice.python(SHARED, ram=1)
-    eventually(lambda: alice.view(session, "logs"), within=30)
-    eventually(lambda: float(alice.info(session).get("ramInUse") or 0) > 1.5, within=30)
+    eventually(lambda: alice.view(session, "logs"))
+    eventually(lambda: float(alice.info(session).get("ramInUse") or 0) > 1.5)
     time.sleep(3 * EVERY)  # It ends what it finds beyond the limit in two looks.
     next(platform.data.rglob("large")).unlink()
-    assert alice.finished(session, within=30) == "Completed"
+    assert alice.finished(session) == "Completed"
 
 
 def test_a_process_that_its_own_limit_stops_says_its_exit_status(alice: Skaha) -> None:

@@ -166,6 +166,6 @@ def test_at_a_terminal_the_first_password_is_told_in_a_sentence(data: Path) -> N
         assert said.startswith(f"The password of zoe is {word['password']}. ")
     finally:
         process.terminate()
-        process.communicate(timeout=10)
+        process.communicate(timeout=60)
         os.close(terminal)
         os.close(shown)
