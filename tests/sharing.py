@@ -1,0 +1,85 @@
+"""How the tests are shared among processes: file by file, those that take longest first, so that none runs on alone.
+
+A plugin (see ``pyproject.toml``). The tests of a file share what the file starts, so they stay together; in the files
+named here each test starts all it needs by itself, and may run anywhere. The order is the same without sharing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+if TYPE_CHECKING:
+    from xdist.scheduler import LoadScopeScheduling
+
+# Each takes half a minute or more, most of it spent waiting.
+FIRST = (
+    "live/test_oracle.py",
+    "local/test_logs.py",
+    "browser/test_log_view.py",
+    "browser/test_waiting.py",
+    "browser/test_journeys.py",
+    "browser/test_interruptions.py",
+    "conformance/test_released_command.py",
+    "browser/",
+    "local/test_image_command.py",
+    "local/test_queue.py",
+    "local/test_lifecycle.py",
+    "local/test_limits.py",
+    "local/test_ends.py",
+    "portal/test_starting.py",
+    "conformance/test_lifecycle.py",
+    "live/test_keeper.py",
+    "local/",
+    "conformance/",
+    "portal/",
+)
+# A portal or a browser is there for each process, not for each file.
+APART = (
+    "browser/",
+    "live/test_oracle.py",
+    "local/test_logs.py",
+    "local/test_queue.py",
+    "local/test_lifecycle.py",
+    "local/test_limits.py",
+    "local/test_image_command.py",
+    "portal/test_starting.py",
+)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    items.sort(key=lambda item: rank(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeScheduling | None:
+    if config.getvalue("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Sharing(LoadScopeScheduling):
+        """Gives out files, and of some files single tests, in the order in which they were collected."""
+
+        def _split_scope(self, nodeid: str) -> str:
+            return scope(nodeid)
+
+    # It would begin with the file that has most tests.
+    config.option.loadscopereorder = False
+    return Sharing(config, log)
+
+
+def scope(nodeid: str) -> str:
+    """Return what is given out as one: the test's file, or the test alone."""
+    return nodeid if inside(nodeid).startswith(APART) else nodeid.partition("::")[0]
+
+
+def rank(nodeid: str) -> int:
+    """Return how early a test is to begin."""
+    path = inside(nodeid)
+    return next((place for place, start in enumerate(FIRST) if path.startswith(start)), len(FIRST))
+
+
+def inside(nodeid: str) -> str:
+    """Return a test's name within the folder of the tests, which need not be where pytest was started."""
+    return nodeid.removeprefix("tests/")
