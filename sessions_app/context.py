@@ -7,7 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpRequest
 
-from sessions_app.frame import milliseconds, theme_of
+from sessions_app.frame import THEMES, milliseconds, theme_of
 
 
 def frame(request: HttpRequest) -> dict[str, Any]:
@@ -18,6 +18,7 @@ def frame(request: HttpRequest) -> dict[str, Any]:
         "area": "launch" if request.path.startswith("/launch") else "sessions",
         "platform_name": settings.PLATFORM_NAME,
         "theme": theme,
+        "themes": THEMES,
         "color_scheme": "light dark" if theme == "auto" else theme,
         "server_time": milliseconds(),
     }

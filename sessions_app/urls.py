@@ -3,7 +3,7 @@
 from django.urls import include, path
 
 from sessions_app.live import downloads, over_http
-from sessions_app.views import connect, health, launch, operations, sessions, signin, stats, texts
+from sessions_app.views import connect, health, launch, operations, sessions, signin, stats, texts, theme
 
 signin_patterns = (
     [
@@ -40,5 +40,6 @@ session_patterns = (
 urlpatterns = [
     path("", include(signin_patterns)),
     path("", include(session_patterns)),
+    path("theme", theme.choose, name="theme"),
     path("healthz", health.alive, name="healthz"),
 ]

@@ -15,20 +15,21 @@ def forgery(request: HttpRequest, reason: str = "") -> HttpResponse:
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Say that the request makes no sense."""
     return _page(
-        request, 400, "This request makes no sense", "Check the address, or start from the sessions page."
+        request,
+        400,
+        "This cannot be answered",
+        "Nothing was done. Check the address, or start from the sessions page.",
     )
 
 
 def not_allowed(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Say that this is not for the person."""
-    return _page(request, 403, "This is not for you", "Nothing was done. Start from the sessions page.")
+    return _page(request, 403, "You may not do this", "Nothing was done. Start from the sessions page.")
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Say that there is nothing: what is not yours looks the same as what is not there."""
-    sentence = (
-        "There is nothing at this address, or it is not yours. Links to sessions end with their record."
-    )
+    sentence = "There is nothing at this address, or it is not yours. Check the address, or look among your sessions."
     return _page(request, 404, "Nothing here", sentence)
 
 
@@ -39,4 +40,5 @@ def broken(request: HttpRequest) -> HttpResponse:
 
 
 def _page(request: HttpRequest, status: int, title: str, sentence: str) -> HttpResponse:
-    return render(request, "error.html", {"title": title, "sentence": sentence}, status=status)
+    context = {"title": title, "sentence": sentence, "area": ""}
+    return render(request, "error.html", context, status=status)

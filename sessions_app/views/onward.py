@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import re
+from urllib.parse import urlsplit
+
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 
@@ -13,3 +16,16 @@ def onward(request: HttpRequest, where: str, title: str) -> HttpResponse:
     chain that ends elsewhere, as `/s/<slug>/open` does. What a page begins is a navigation of its own.
     """
     return render(request, "onward.html", {"where": where, "title": title})
+
+
+def own_path(wanted: str) -> str:
+    """Return ``wanted`` when it is a path of this portal, else nothing.
+
+    It starts with a single slash, has no backslash, no control or blank character and no host once it is taken apart.
+    """
+    if not wanted.startswith("/") or wanted.startswith("//") or len(wanted) > 2000:
+        return ""
+    if re.search(r"[\\\x00-\x20\x7f-\xa0]", wanted):
+        return ""
+    parts = urlsplit(wanted)
+    return "" if parts.scheme or parts.netloc or parts.path.startswith("//") else wanted

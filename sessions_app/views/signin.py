@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from urllib.parse import urlsplit
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
@@ -17,7 +16,7 @@ from sessions_app import connections
 from sessions_app.client import errors
 from sessions_app.models import Credential, Person, WelcomeKey
 from sessions_app.views.guards import PortalRequest
-from sessions_app.views.onward import onward
+from sessions_app.views.onward import onward, own_path
 
 LONGEST_TOKEN = 16 * 1024
 LONGEST_NAME = 150
@@ -83,19 +82,6 @@ async def enter(request: HttpRequest, person: Person) -> None:
     await request.session.aset(BACKEND_SESSION_KEY, "")
     await request.session.aset(HASH_SESSION_KEY, "")
     await sync_to_async(request.session.save)()
-
-
-def own_path(wanted: str) -> str:
-    """Return ``wanted`` when it is a path of this portal, else nothing.
-
-    It starts with a single slash, has no backslash, no control or blank character and no host once it is taken apart.
-    """
-    if not wanted.startswith("/") or wanted.startswith("//") or len(wanted) > 2000:
-        return ""
-    if re.search(r"[\\\x00-\x20\x7f-\xa0]", wanted):
-        return ""
-    parts = urlsplit(wanted)
-    return "" if parts.scheme or parts.netloc or parts.path.startswith("//") else wanted
 
 
 def _form(request: PortalRequest, back: str, error: Exception | None = None) -> HttpResponse:

@@ -4,6 +4,8 @@
 // returns its `detach`.
 
 import { startClock } from "./behaviours/clock.js";
+import { startMenus } from "./behaviours/menu.js";
+import { startTheme } from "./behaviours/theme.js";
 import { startTimes } from "./behaviours/times.js";
 import { startDialog } from "./behaviours/dialog.js";
 import { startTrouble } from "./behaviours/trouble.js";
@@ -69,6 +71,8 @@ startTimes();
 startDialog();
 startWayBack();
 startTrouble();
+startTheme();
+startMenus();
 watchKeys();
 document.body.addEventListener("htmx:afterSettle", () => { unbindLost(); bindAll(document); });
 document.body.addEventListener("htmx:afterSwap", (event) => {

@@ -106,6 +106,82 @@ def test_a_tab_that_slept_tells_the_right_time_again(page, portal):
     expect(age).to_have_text(re.compile(r"^(\d{1,2} s|1 min)$"), timeout=15_000)
 
 
+def test_the_theme_changes_at_once_and_stays(page):
+    page.goto("/launch")
+    background = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(background)
+    page.locator(".bar-menu__button").click()
+    page.get_by_role("button", name="Dark").click()
+    dark = page.evaluate(background)
+    assert dark != light
+    expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
+    page.keyboard.press("Escape")
+    expect(page.get_by_role("button", name="Dark")).to_be_hidden()
+    page.goto("/nothing")
+    assert page.evaluate(background) == dark
+
+
+def test_the_theme_changes_without_scripts(open_context):
+    tab = open_context(java_script_enabled=False).new_page()
+    tab.goto("/launch?kind=headless")
+    tab.locator(".bar-menu__button").click()
+    tab.get_by_role("button", name="Dark").click()
+    tab.wait_for_url("**/launch?kind=headless")
+    assert tab.locator("html").get_attribute("data-theme") == "dark"
+
+
+WIDTHS = (320, 390, 640, 699, 700, 1024, 1440, 1920, 2560)
+
+
+def test_the_bar_and_the_page_share_their_edges_and_nothing_overflows_at_any_width(open_context):
+    wrong = {}
+    for state in ({}, {"storage_state": None}):
+        tab = open_context(**state).new_page()
+        for address in ("/signin?next=/x", "/nothing", "/launch"):
+            tab.goto(address)
+            for width in WIDTHS:
+                tab.set_viewport_size({"width": width, "height": 800})
+                if found := tab.evaluate(EDGES):
+                    wrong[f"{address} at {width}"] = found
+    assert wrong == {}
+
+
+# What is wrong with the frame at this width.
+EDGES = """() => {
+  const wrong = [];
+  const wide = document.documentElement.scrollWidth;
+  if (wide > innerWidth) wrong.push(`${wide} px wide`);
+  const main = document.getElementById("main"), style = getComputedStyle(main), box = main.getBoundingClientRect();
+  const left = box.left + parseFloat(style.paddingLeft), right = box.right - parseFloat(style.paddingRight);
+  const bar = [...document.querySelectorAll(".bar > *")].filter((each) => each.checkVisibility());
+  const edges = bar.map((each) => each.getBoundingClientRect());
+  if (Math.abs(Math.min(...edges.map((each) => each.left)) - left) > 1) wrong.push("the left edges differ");
+  const last = Math.max(...edges.map((each) => each.right));
+  if (bar.length > 1 && Math.abs(last - right) > 1) wrong.push("the right edges differ");
+  return wrong.join();
+}"""
+
+
+def test_forced_colours_keep_choices_and_states(page, open_context):
+    launch_batch(page, "in-colours", "sleep", "300")
+    tab = open_context(forced_colors="active").new_page()
+    tab.goto("/")
+    dot = "getComputedStyle(document.querySelector('#sessions-table .state'), '::before').backgroundColor"
+    assert tab.evaluate(dot) != tab.evaluate("getComputedStyle(document.body).backgroundColor")
+    tab.goto("/launch")
+    outlines = tab.evaluate("""[...document.querySelectorAll(".kind")].map(
+        (each) => [each.querySelector("input").checked, getComputedStyle(each).outlineStyle !== "none"])""")
+    assert all(checked == outlined for checked, outlined in outlines)
+    tab.locator(".bar-menu__button").click()
+    pressed, other = (
+        tab.locator(f'.theme__choice[value="{value}"]').evaluate(
+            "(each) => getComputedStyle(each).backgroundColor"
+        )
+        for value in ("auto", "dark")
+    )
+    assert pressed != other
+
+
 def a_session_to_open(page: Page, portal) -> str:
     """Launch a terminal and return the address of its page once it can be opened."""
     page.goto("/launch?kind=contributed")

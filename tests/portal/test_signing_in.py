@@ -11,7 +11,7 @@ from django.contrib.sessions.models import Session
 from django.test import AsyncClient
 
 from sessions_app.models import Credential, Person, WelcomeKey
-from sessions_app.views.signin import own_path
+from sessions_app.views.onward import own_path
 from tests.platforms import ROOT
 
 pytestmark = pytest.mark.django_db(transaction=True)

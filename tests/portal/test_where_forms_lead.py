@@ -16,6 +16,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 # Every view that takes a form, and where it may lead: to pages of ours that redirect no further, or to no other page.
 LEADS = {
+    "theme": "a page that goes on by itself",
     "signin:start": "the sessions page, or a page that goes on by itself",
     "signin:leave": "the sign-in page",
     "sessions:launch": "the page of a session or of an operation",
