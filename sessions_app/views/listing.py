@@ -12,7 +12,7 @@ from urllib.parse import urlencode
 from django.http import QueryDict
 
 from sessions_app.client import errors
-from sessions_app.connections import Reading, Row
+from sessions_app.connections import Reading, Row, refusals
 from sessions_app.forms import KIND_TITLES
 from sessions_app.models.record import OVER
 from sessions_app.views import groups, ordering
@@ -208,7 +208,16 @@ def signed_out(reading: Reading[Any]) -> bool:
 def trouble(reading: Reading[Any]) -> tuple[str, str]:
     """Return the reason why what is shown is not new, and what to do; two empty strings where it is."""
     if reading.error is not None:
-        return str(reading.error), reading.error.advice
+        return refusals.sentence(reading.error), reading.error.advice
     if reading.slow:
         return "The platform is slow to answer.", "It is still being asked; this page goes on by itself."
     return "", ""
+
+
+def away(reading: Reading[Any]) -> str:
+    """Return why nothing can be done to the sessions at the moment, or nothing where it can."""
+    if reading.error is None:
+        return ""
+    if signed_out(reading):
+        return "This works again when you have signed in."
+    return "This works again when the platform answers."

@@ -18,7 +18,7 @@ from sessions_app.views.course import tab_of
 from sessions_app.views.guards import PortalRequest, connected, page
 from sessions_app.views.lines import lines_html
 from sessions_app.views.notices import asked_notice
-from sessions_app.views.stats import strip_context
+from sessions_app.views.stats import slots_of, strip_context
 
 
 @require_GET
@@ -32,6 +32,8 @@ async def listing(request: PortalRequest, connection: Connection) -> HttpRespons
     reason, advice = listings.trouble(reading)
     searching = sorted(connection.searching.values())
     never_sent = connection.lately_never_sent()
+    slots = strip["slots"] if strip else slots_of(reading, await connection.context())
+    away = listings.away(reading)
     version = listings.version(
         request.get_full_path(),
         shown.faces,
@@ -41,13 +43,17 @@ async def listing(request: PortalRequest, connection: Connection) -> HttpRespons
         searching,
         connection.listing.not_understood,
         len(never_sent),
+        slots,
+        away,
     )
     if request.htmx and request.headers.get(listings.VERSION_HEADER) == version:
         return HttpResponse(status=204)
     context = {
         "reading": reading,
         "shown": shown,
-        "lines_html": lines_html(shown.lines),
+        "lines_html": lines_html(shown.lines, away=away),
+        "slots": slots,
+        "away": away,
         "columns": columns(wanted),
         "wanted": wanted,
         "kinds": KINDS,
@@ -65,7 +71,7 @@ async def listing(request: PortalRequest, connection: Connection) -> HttpRespons
     }
     if not request.htmx:
         context |= {"notice": await asked_notice(request)}
-    return page(request, "sessions/list", context | strip)
+    return page(request, "sessions/list", strip | context)
 
 
 @require_GET

@@ -49,15 +49,18 @@ async def strip(request: PortalRequest, connection: Connection) -> HttpResponse:
 async def strip_context(connection: Connection) -> dict[str, Any]:
     """Return what the strip shows."""
     stats, rows, limits = await asyncio.gather(connection.stats(), connection.rows(), connection.context())
-    meters, slots = _meters(stats.value), _slots(rows, limits)
+    meters, slots = _meters(stats.value), slots_of(rows, limits)
+    # What is said of the list says it of all: that the platform is away is said once.
+    away = rows.error is not None
     return {
         "stats": stats,
         "meters": meters,
         "slots": slots,
         "slots_reading": rows,
         "stats_reason": str(stats.error or ""),
+        "away": away,
         "strip_version": version(
-            meters, slots, stats.value is None, str(stats.error), stats.taken, rows.taken
+            meters, slots, stats.value is None, str(stats.error), stats.taken, rows.taken, away
         ),
     }
 
@@ -75,7 +78,8 @@ def _meters(stats: values.Stats | None) -> list[Meter]:
     return meters
 
 
-def _slots(rows: Reading[tuple[Row, ...]], limits: Reading[values.Context]) -> Meter | None:
+def slots_of(rows: Reading[tuple[Row, ...]], limits: Reading[values.Context]) -> Meter | None:
+    """Return how many of the interactive sessions that a person may have are there."""
     if rows.value is None or limits.value is None or not limits.value.max_interactive:
         return None
     return Meter("My slots", len(taken_slots(rows.value)), limits.value.max_interactive)

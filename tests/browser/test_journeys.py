@@ -46,21 +46,28 @@ def test_destroy_from_the_keyboard_alone_ends_its_processes(page):
     launch_batch(page, "doomed", "sleep", "4712")
     expect(page.locator("#session .state")).to_have_text("Running")
     page.goto("/")
-    name = page.get_by_role("link", name="doomed", exact=True)
-    name.focus()
-    for _ in range(6):
-        page.keyboard.press("Tab")
+    page.get_by_role("link", name="doomed", exact=True).focus()
+    page.keyboard.press("Tab")
+    page.keyboard.press("Tab")
+    page.keyboard.press("Enter")
+    menu = page.locator(".menu[open]")
+    expect(menu).to_be_visible()
+    page.keyboard.press("Escape")
+    expect(menu).to_have_count(0)
+    page.keyboard.press("ArrowDown")
+    for _ in range(4):
         if page.evaluate("document.activeElement.textContent").startswith("Destroy"):
             break
+        page.keyboard.press("ArrowDown")
     page.keyboard.press("Enter")
     dialog = page.get_by_role("dialog")
     expect(dialog).to_be_visible()
-    assert page.evaluate("document.activeElement.textContent.trim()") == "Cancel"
+    assert page.evaluate("document.activeElement.textContent.trim()") == "Keep"
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
-    expect(dialog).to_contain_text("Destroyed.")
-    page.keyboard.press("Escape")
-    expect(page.get_by_role("link", name="doomed", exact=True)).to_have_count(0)
+    expect(dialog).to_be_hidden()
+    expect_destroyed(page, "doomed")
+    expect(page.locator("#sessions-list").get_by_role("link", name="doomed", exact=True)).to_have_count(0)
     assert not [
         each for each in psutil.process_iter(["cmdline"]) if each.info["cmdline"] == ["sleep", "4712"]
     ]
@@ -89,17 +96,19 @@ def test_a_wrong_name_is_said_while_it_is_typed_and_nothing_is_overwritten(page)
     expect(page.get_by_label("Name", exact=True)).to_have_value("my_fit")
 
 
-def test_several_sessions_are_destroyed_at_once(page):
-    for number in range(3):
-        launch_batch(page, f"many-{number}", "sleep", "60")
+def test_several_sessions_and_a_group_are_destroyed_at_once(page, portal):
+    for name in ("red", "fit-1", "fit-2"):
+        launch_elsewhere(portal, name)
     page.goto("/")
-    for number in range(3):
-        page.get_by_label(f"Select many-{number}").check()
+    page.get_by_label("Select red").check()
+    page.get_by_label("Select all 2 sessions of fit-1…2").check()
     bar = page.locator("[data-selection]")
     expect(bar).to_contain_text("3 selected")
     bar.get_by_role("button", name="Destroy").click()
-    page.get_by_role("dialog").get_by_role("button", name="Destroy").click()
-    expect(page.get_by_role("dialog").get_by_text("Destroyed.")).to_have_count(3)
+    page.get_by_role("dialog").get_by_role("button", name=re.compile("Destroy|Cancel the launches")).click()
+    expect(page.locator("#notices")).to_contain_text("3 sessions were destroyed.")
+    expect(page.get_by_role("dialog")).to_be_hidden()
+    expect(page.get_by_text("You have no sessions")).to_be_visible()
 
 
 def test_a_row_under_the_pointer_stays_where_it_is(page, portal):
@@ -141,7 +150,7 @@ def test_after_going_back_from_a_filter_the_dialogs_still_open(page, portal):
     page.get_by_role("searchbox").fill("still")
     expect(page).to_have_url(re.compile(r"\?q=still"))
     page.go_back()
-    page.get_by_role("link", name="Destroy still-here").click()
+    ask_to_destroy(page, "still-here")
     expect(page.get_by_role("dialog")).to_contain_text("Destroy this session?")
 
 
@@ -151,8 +160,11 @@ def test_a_mistake_of_the_portal_is_said_and_the_page_stays(page, portal):
     page.goto("/")
     expect(page.get_by_role("link", name="unharmed", exact=True)).to_be_visible()
     page.route("**/destroy?*", lambda route: route.fulfill(status=500, body="broken"))
-    page.get_by_role("link", name="Destroy unharmed").click()
-    expect(page.get_by_role("dialog").get_by_role("alert")).to_contain_text("The portal made a mistake")
+    ask_to_destroy(page, "unharmed")
+    dialog = page.get_by_role("dialog")
+    expect(dialog.get_by_role("alert")).to_contain_text("The portal made a mistake")
+    dialog.get_by_role("button", name="Close").first.click()
+    expect(dialog).to_be_hidden()
 
 
 def test_a_session_launched_elsewhere_shows_up_within_three_seconds(page, portal):
@@ -217,9 +229,21 @@ def test_the_pages_work_without_scripts(open_context, portal, page):
     plain.wait_for_url("**/s/*")
     plain.goto("/?q=plain")
     expect(plain.get_by_role("link", name="plain", exact=True)).to_be_visible()
-    plain.get_by_role("row", name=re.compile("plain")).get_by_role("link", name="Destroy").click()
-    plain.get_by_role("button", name="Destroy").click()
-    expect(plain.get_by_text("Destroyed.")).to_be_visible()
+    ask_to_destroy(plain, "plain")
+    plain.get_by_role("button", name=re.compile("Destroy|Cancel the launch")).click()
+    plain.get_by_role("button", name="Undo").click()
+    expect(plain.locator("#notices")).to_contain_text("you took it back in time")
+
+
+def ask_to_destroy(page: Page, name: str) -> None:
+    """Open the menu of a session's row and press what ends it."""
+    page.get_by_label(f"More for {name}", exact=True).click()
+    page.get_by_role("link", name=re.compile(rf"^(Destroy|Cancel the launch of) {name}$")).click()
+
+
+def expect_destroyed(page: Page, name: str) -> None:
+    """Wait until the notice says that it was destroyed: the time in which it can be taken back is over."""
+    expect(page.locator("#notices")).to_contain_text(f"{name} was destroyed")
 
 
 def launch_elsewhere(portal, name: str) -> None:

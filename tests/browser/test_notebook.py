@@ -8,6 +8,8 @@ from pathlib import Path
 import psutil
 from playwright.sync_api import expect
 
+from tests.browser.test_journeys import ask_to_destroy, expect_destroyed
+
 
 def test_a_notebook_opens_by_one_click_and_runs_a_cell(page, portal):
     page.goto("/launch?kind=notebook")
@@ -43,9 +45,9 @@ def test_a_notebook_opens_by_one_click_and_runs_a_cell(page, portal):
     assert opened.evaluate("document.referrer") == ""
     opened.close()
 
-    page.get_by_role("link", name="Destroy m31").click()
+    ask_to_destroy(page, "m31")
     page.get_by_role("dialog").get_by_role("button", name="Destroy").click()
-    expect(page.get_by_role("dialog")).to_contain_text("Destroyed.")
+    expect_destroyed(page, "m31")
     # JupyterLab is given a moment to end by itself; the platform kills what is left of it.
     end = time.monotonic() + 60
     while (left := _notebooks(portal)) and time.monotonic() < end:

@@ -4,7 +4,7 @@ import pytest
 from axe_playwright_python.sync_playwright import Axe
 from playwright.sync_api import expect
 
-from tests.browser.test_journeys import launch_batch
+from tests.browser.test_journeys import ask_to_destroy, launch_batch
 
 SIZES = {"wide": {"width": 1440, "height": 900}, "phone": {"width": 390, "height": 844}}
 
@@ -64,15 +64,20 @@ def test_axe_finds_nothing_in_the_dialogs(page, open_context, scheme):
     launch_batch(page, "asked-about", "sleep", "300")
     tab = open_context(color_scheme=scheme, viewport=SIZES["wide"]).new_page()
     tab.goto("/")
-    for action in ("Renew", "Destroy"):
-        tab.get_by_role("link", name=f"{action} asked-about").click()
-        dialog = tab.get_by_role("dialog")
-        expect(dialog).to_be_visible()
-        assert findings(tab) == []
-        dialog.get_by_role("button", name=action).click()
-        expect(dialog.locator(".outcome__mark")).to_have_text("Done")
-        assert findings(tab) == []
-        tab.keyboard.press("Escape")
+    dialog = tab.get_by_role("dialog")
+    tab.get_by_label("Select asked-about").check()
+    tab.locator("[data-selection]").get_by_role("button", name="Renew").click()
+    expect(dialog).to_contain_text("cannot be renewed")
+    assert findings(tab) == []
+    dialog.get_by_role("link", name="Close").click()
+    ask_to_destroy(tab, "asked-about")
+    expect(dialog).to_contain_text("Destroy this session?")
+    assert findings(tab) == []
+    dialog.get_by_role("button", name="Destroy").click()
+    expect(tab.locator("#notices").get_by_role("button", name="Undo")).to_be_visible()
+    assert findings(tab) == []
+    tab.locator("#notices").get_by_role("button", name="Undo").click()
+    expect(tab.locator("#notices")).to_contain_text("you took it back in time")
 
 
 def test_axe_finds_nothing_where_one_signs_in(open_context, portal):
