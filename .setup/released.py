@@ -1,5 +1,8 @@
 """Install released canfar clients, each into an environment of its own under var/released, to compare ours with.
 
+Beside each go the tests that its source archive holds: the live ones are run against the local platform. They are under
+another licence than ours, so they are fetched and never kept here.
+
 ``python .setup/released.py [VERSION …]``: without one, every version that has a lock beside the client's tests.
 Runs on the system's Python with its standard library alone. A stamp holds the digest of what was installed.
 """
@@ -7,6 +10,8 @@ Runs on the system's Python with its standard library alone. A stamp holds the d
 import hashlib
 import subprocess
 import sys
+import tarfile
+import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[1]
@@ -20,6 +25,7 @@ def main() -> None:
         if version not in known:
             sys.exit(f"There is no lock for canfar {version}, only for {', '.join(known)}.")
         provide(version, known[version])
+        provide_tests(version, known[version].with_suffix(".sdist"))
 
 
 def provide(version: str, lock: Path) -> None:
@@ -41,6 +47,44 @@ def provide(version: str, lock: Path) -> None:
             f"canfar {version} could not be installed; what pip said stands above. Nothing else was changed."
         )
     stamp.write_text(wanted)
+
+
+def provide_tests(version: str, pinned: Path) -> None:
+    """Unpack the tests of a source archive whose hash is known, unless they are there."""
+    home = HOMES / version
+    wanted, stamp = hashlib.sha256(pinned.read_bytes()).hexdigest(), home / ".tests"
+    if stamp.exists() and stamp.read_text() == wanted:
+        return
+    print(f"Fetching the tests of canfar {version} …", flush=True)
+    with tempfile.TemporaryDirectory() as folder:
+        pip = [
+            str(home / "bin" / "python"),
+            "-m",
+            "pip",
+            "download",
+            "--quiet",
+            "--disable-pip-version-check",
+        ]
+        only_this = ["--no-deps", "--no-binary", "canfar", "--require-hashes", "-r", str(pinned)]
+        if subprocess.run([*pip, *only_this, "--dest", folder]).returncode != 0:
+            sys.exit(f"The tests of canfar {version} could not be fetched; what pip said stands above.")
+        [archive] = Path(folder).glob("canfar-*.tar.gz")
+        unpack(archive, f"canfar-{version}/tests/", home / "live")
+    stamp.write_text(wanted)
+
+
+def unpack(archive: Path, inside: str, to: Path) -> None:
+    """Write the files of one folder of an archive, and nothing outside the folder given."""
+    with tarfile.open(archive) as found:
+        for member in found:
+            name = member.name.removeprefix(inside)
+            if not member.isfile() or name == member.name or ".." in Path(name).parts:
+                continue
+            path = to / "tests" / name
+            path.parent.mkdir(parents=True, exist_ok=True)
+            content = found.extractfile(member)
+            assert content is not None
+            path.write_bytes(content.read())
 
 
 if __name__ == "__main__":
