@@ -6,6 +6,7 @@ named here each test starts all it needs by itself, and may run anywhere. The or
 
 from __future__ import annotations
 
+import os
 from typing import TYPE_CHECKING, Any
 
 import pytest
@@ -48,8 +49,34 @@ APART = (
 )
 
 
+# What `make quick` leaves out.
+SLOW = (
+    "browser/",
+    "local/",
+    "conformance/",
+    "client/test_against_the_released_client.py",
+    "live/test_oracle.py",
+    "live/test_keeper.py",
+    "live/test_with_the_platform.py",
+    "portal/test_lost_answers.py",
+    "portal/test_starting.py",
+    "portal/test_two_portals.py",
+    "test_counted.py",
+)
+
+
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if inside(item.nodeid).startswith(SLOW):
+            item.add_marker("slow")
     items.sort(key=lambda item: rank(item.nodeid))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """Two for each core, as most tests wait for something most of the time."""
+    return min(2 * len(os.sched_getaffinity(0)), 12)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -5,7 +5,11 @@ from tests.platforms import ROOT
 
 
 def test_what_is_named_there_exists() -> None:
-    assert [name for name in (*sharing.FIRST, *sharing.APART) if not (ROOT / "tests" / name).exists()] == []
+    assert [
+        name
+        for name in (*sharing.FIRST, *sharing.APART, *sharing.SLOW)
+        if not (ROOT / "tests" / name).exists()
+    ] == []
 
 
 def test_a_file_is_given_out_as_one_but_where_each_test_stands_alone() -> None:
