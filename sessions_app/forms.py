@@ -51,6 +51,13 @@ KIND_KEYS = frozenset(kind.key for kind in KINDS)
 KIND_TITLES = {kind.key: kind.title for kind in KINDS} | {"desktop-app": "Desktop app"}
 
 
+def _whole_number(label: str, least: int, most: int = 10_000) -> forms.IntegerField:
+    """Return a field whose errors can be read without it, as they are beside the Launch button."""
+    said = f"{label}: give a whole number from {least} to {most:,}."
+    messages = dict.fromkeys(("invalid", "min_value", "max_value"), said)
+    return forms.IntegerField(required=False, min_value=least, max_value=most, error_messages=messages)
+
+
 class LaunchForm(forms.Form):
     """What a person fills in to launch a session."""
 
@@ -61,9 +68,9 @@ class LaunchForm(forms.Form):
     name = forms.CharField(max_length=300, required=False)
     suggested = forms.CharField(max_length=80, required=False, widget=forms.HiddenInput)
     resources = forms.ChoiceField(choices=[("flexible", "Flexible"), ("fixed", "Fixed")], required=False)
-    cores = forms.IntegerField(required=False, min_value=1)
-    ram = forms.IntegerField(required=False, min_value=1)
-    gpu = forms.IntegerField(required=False, min_value=0)
+    cores = _whole_number("Cores", 1)
+    ram = _whole_number("Memory", 1)
+    gpu = _whole_number("GPUs", 0)
     # The image that is to be launched although the platform's list speaks against it.
     anyway = forms.CharField(max_length=300, required=False)
     cmd = forms.CharField(max_length=8000, required=False)
@@ -72,7 +79,7 @@ class LaunchForm(forms.Form):
     env = forms.CharField(max_length=20000, required=False, widget=forms.Textarea, strip=False)
     # Names of variables whose values were not kept when this was launched before.
     lost = forms.CharField(max_length=20000, required=False, widget=forms.HiddenInput)
-    replicas = forms.IntegerField(required=False, min_value=1, max_value=MOST_REPLICAS)
+    replicas = _whole_number("Replicas", 1, MOST_REPLICAS)
 
     def __init__(self, data: Any = None, *, around: Surroundings, **options: Any) -> None:
         super().__init__(data, **options)
@@ -211,6 +218,10 @@ class LaunchForm(forms.Form):
     def _check_resources(self, kind: str, cleaned: dict[str, Any]) -> None:
         context = self.around.context
         self._check_gpus(cleaned.get("gpu"))
+        if cleaned.get("resources") != "fixed" or kind in SIZED_BY_PLATFORM:
+            # What is not sent stands in nobody's way.
+            self.errors.pop("cores", None)
+            self.errors.pop("ram", None)
         if cleaned.get("resources") != "fixed":
             return
         if kind in SIZED_BY_PLATFORM:
@@ -226,7 +237,7 @@ class LaunchForm(forms.Form):
                     field, f"Choose how much {word}." if field == "ram" else "Choose how many cores."
                 )
             elif value is not None and options.get(field) and value not in options[field]:
-                self.add_error(field, f"The platform offers {_some(options[field])}.")
+                self.add_error(field, f"{word.capitalize()}: this platform offers {_some(options[field])}.")
 
     def _offers_gpus(self) -> bool:
         """Say whether GPUs can be asked for; where that is not known they can."""
@@ -240,7 +251,7 @@ class LaunchForm(forms.Form):
             number = "1 GPU is" if wanted == 1 else f"{wanted} GPUs are"
             self.remarks["gpu"].append(f"{number} asked for, but this platform has none: it starts without.")
         elif wanted not in context.gpu_options:
-            self.add_error("gpu", f"The platform offers {_some(context.gpu_options)}.")
+            self.add_error("gpu", f"GPUs: this platform offers {_some(context.gpu_options)}.")
 
     def _check_command(self, cleaned: dict[str, Any]) -> None:
         line, args, script = cleaned.get("cmd") or "", cleaned.get("args") or "", cleaned.get("script") or ""
@@ -292,9 +303,11 @@ class LaunchForm(forms.Form):
         name, equals, value = line.partition("=")
         name = name.strip()
         if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            self.add_error("env", f"Line {number}: write NAME=value.")
+            self.add_error("env", f"Environment, line {number}: write NAME=value.")
         elif name == commands.SCRIPT_VARIABLE:
-            self.add_error("env", f"Line {number}: {name} is what a script travels in; choose another name.")
+            self.add_error(
+                "env", f"Environment, line {number}: {name} is what a script travels in; choose another name."
+            )
         elif name in {"REPLICA_ID", "REPLICA_COUNT"}:
             self.remarks["env"].append(f"{name} is set for each replica; yours is overwritten.")
         elif runs_nothing and not self.around.is_local and commands.is_fragile(value):

@@ -44,7 +44,8 @@ def read(query: QueryDict, around: Surroundings) -> Link:
     given = {key: str(value).strip()[:LONGEST] for key, value in query.items()}
     fields = {FIELDS[key]: value for key, value in given.items() if key in FIELDS and value}
     remarks = [
-        f"The link says “{key[:40]}”, which is not known here: left out." for key in sorted(_unknown(given))
+        f"The link says “{key[:40]}”, which this page does not know; it is left out."
+        for key in sorted(_unknown(given))
     ]
     kind = (given.get("type") or given.get("kind") or "").lower()
     if kind in KIND_KEYS:

@@ -55,7 +55,7 @@ def test_what_a_link_says_in_vain_is_told():
     link = read(QueryDict("type=spaceship&colour=red&project=nowhere&tab=standard"), AROUND)
     assert link.fields == {}
     told = " ".join(link.remarks)
-    for part in ("“colour”, which is not known here", "the kind “spaceship”", "project “nowhere”"):
+    for part in ("“colour”, which this page does not know", "the kind “spaceship”", "project “nowhere”"):
         assert part in told
     assert "tab" not in told
 
@@ -79,7 +79,7 @@ class TestOnThePlatform:
         assert "letters, digits and hyphens only" in page.text
         assert '<option value="999" selected>999, not offered</option>' in page.text
         assert '<option value="lots" selected>lots, not offered</option>' in page.text
-        assert "“flavour”, which is not known here" in page.text
+        assert "“flavour”, which this page does not know" in page.text
         assert 'aria-disabled="true"' in page.text
 
     async def test_an_image_that_is_not_here_is_told_at_once(self, alice):

@@ -69,7 +69,26 @@ def test_what_the_platform_makes_of_a_value_is_remarked_without_stopping_the_lau
 
 
 def test_an_environment_line_without_a_name_is_an_error():
-    assert errors_of(env="GOOD=1\nbad line")["env"] == ["Line 2: write NAME=value."]
+    assert errors_of(env="GOOD=1\nbad line")["env"] == ["Environment, line 2: write NAME=value."]
+
+
+@pytest.mark.parametrize(
+    ("field", "changes", "said"),
+    [
+        (
+            "cores",
+            {"resources": "fixed", "cores": "many", "ram": "1"},
+            "Cores: give a whole number from 1 to 10,000.",
+        ),
+        ("replicas", {"replicas": "513"}, "Replicas: give a whole number from 1 to 512."),
+    ],
+)
+def test_a_number_that_is_none_is_said_with_the_name_of_its_field(field, changes, said):
+    assert errors_of(**changes)[field] == [said]
+
+
+def test_a_size_that_is_not_asked_for_stands_in_nobodys_way():
+    assert errors_of(resources="flexible", cores="many") == {}
 
 
 def test_an_environment_keeps_what_follows_the_first_equals_sign():
@@ -155,7 +174,7 @@ def gpu_form(options: list[int], gpu: str) -> LaunchForm:
 
 def test_a_gpu_is_asked_for_where_there_is_one_and_told_where_there_is_none():
     assert gpu_form([1, 2], "2").request().gpu == 2
-    assert gpu_form([1, 2], "4").errors["gpu"] == ["The platform offers 1, 2."]
+    assert gpu_form([1, 2], "4").errors["gpu"] == ["GPUs: this platform offers 1, 2."]
     without = gpu_form([], "1")
     assert without.remarks["gpu"] == ["1 GPU is asked for, but this platform has none: it starts without."]
     assert without.request().gpu is None
@@ -171,7 +190,11 @@ def test_a_gpu_is_asked_for_where_there_is_one_and_told_where_there_is_none():
             {"cmd": "", "args": '-c "a b"'},
             "A platform would cut or change these: name the command, too.",
         ),
-        ("env", {"env": "CANFARWEB_SCRIPT=x"}, "Line 1: CANFARWEB_SCRIPT is what a script travels in"),
+        (
+            "env",
+            {"env": "CANFARWEB_SCRIPT=x"},
+            "Environment, line 1: CANFARWEB_SCRIPT is what a script travels in",
+        ),
         (
             "script",
             {"cmd": "", "args": "", "script": "".join(map(chr, range(300, 9000)))},
