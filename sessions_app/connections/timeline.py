@@ -34,14 +34,17 @@ MOST_OPENINGS = 50
 # A frame is sent in one piece, so all rows together must fit into a socket's credit, in bytes.
 MOST_BYTES = 192 * 1024
 LONGEST_REASON = 100
+# So many steps of a start are worth folding.
+LEAST_STEPS = 2
 LONGEST_MESSAGE = 1000
 # Openings by one person that follow one another within this are one row.
 ONE_OPENING = timedelta(minutes=1)
 # Records whose changes are counted at once, for `changes`.
 MOST_COUNTED = 10_000
 
-# A row has the keys id, source ("platform", "state" or "person"), type ("Normal" or "Warning"), reason, message,
-# first and last (ISO 8601 or None), count, and says: a sentence in our words, or an empty text.
+# A row has the keys id, source ("platform", "state", "person" or "fold"), type ("Normal" or "Warning"), reason,
+# message, first and last (ISO 8601 or None), count, and says: a sentence in our words, or an empty text. A row with
+# the key fold is a step of the start, and is shown when the row whose source is "fold" is opened.
 TimelineRow = dict[str, Any]
 # What is kept of an event: type, reason, message, first, last, count.
 Kept = dict[str, Any]
@@ -104,7 +107,8 @@ async def history(record: Record, secret: str) -> list[TimelineRow]:
 
 def ordered(*parts: Iterable[TimelineRow]) -> list[TimelineRow]:
     """Return all rows in the order of time, newest last; what is too much goes from the oldest on."""
-    rows = _running_before_its_end(sorted((row for part in parts for row in part), key=_place))
+    rows = _at_the_platforms_times([row for part in parts for row in part])
+    rows = _folded(sorted(rows, key=_place))
     room = MOST_BYTES
     for place in range(len(rows) - 1, -1, -1):
         room -= len(json.dumps(rows[place], ensure_ascii=False).encode()) + 1
@@ -113,26 +117,87 @@ def ordered(*parts: Iterable[TimelineRow]) -> list[TimelineRow]:
     return rows
 
 
-def _running_before_its_end(rows: list[TimelineRow]) -> list[TimelineRow]:
-    """Put "running", which is seen some seconds late, before an end that the platform told meanwhile.
+def _at_the_platforms_times(rows: list[TimelineRow]) -> list[TimelineRow]:
+    """Give each state the time at which the platform told what brought it, as it is seen some seconds, or hours, late.
 
-    Between the program's last start and that end it did run, so the row takes the end's time: until then, at least.
+    Between the program's start and an end it did run, so "running" stands there at the latest. All times are ISO 8601
+    in UTC, so they are compared as they are written.
     """
-    placed: list[TimelineRow] = []
-    has_started, end = False, None
+    told = [row for row in rows if row["source"] == "platform" and row["last"]]
+    started = _last_of(told, "Started")
+    answered = _last_of([row for row in told if started and row["last"] >= started], "Ready")
+    ends = [row["last"] for row in told if reasons.tells_end(row["reason"], row["message"])]
+    end = min((at for at in ends if started and at >= started), default=None)
+    earliest = min((row["first"] or row["last"] for row in told), default=None)
+    states = [row for row in rows if row["source"] == "state"]
+    moved = []
     for row in rows:
-        if row["source"] == "platform":
-            if row["reason"] == "Started":
-                has_started, end = True, None
-            elif has_started and end is None and reasons.tells_end(row["reason"], row["message"]):
-                end = len(placed)
-        if end is not None and row["source"] == "state" and row["reason"] == "Running":
-            at = placed[end]["last"]
-            placed.insert(end, {**row, "first": at, "last": at})
-            end += 1
-        else:
-            placed.append(row)
-    return placed
+        at = None
+        if row is (states[0] if states else None) and row["reason"] == "Pending":
+            at = _whole_seconds_before(earliest, row["last"])
+        elif _is_state(row, "Running") and row is next(
+            each for each in states if each["reason"] == "Running"
+        ):
+            at = answered or started
+        elif row["source"] == "state" and row["reason"] in {"Failed", "Completed"} and row is states[-1]:
+            at = end
+        moved.append({**row, "first": at, "last": at} if at and at < row["last"] else row)
+    return moved
+
+
+def _whole_seconds_before(told: str | None, seen: str) -> str | None:
+    """Return the time told, unless it is the time seen but for the part of a second that the platform cuts off."""
+    first, second = _time(told), _time(seen)
+    return told if first and second and (second - first).total_seconds() >= 1 else None
+
+
+def _last_of(rows: list[TimelineRow], reason: str) -> str | None:
+    return max((row["last"] for row in rows if row["reason"] == reason), default=None)
+
+
+def began(record: Record) -> datetime:
+    """Return when the session was asked for, as far as the platform or the portal saw."""
+    seen = (_time(record.states[0][1]) if record.states else None) or record.seen
+    told = min((event.first for event in told_events(record) if event.first), default=seen)
+    return told if (seen - told).total_seconds() >= 1 else seen
+
+
+def _folded(rows: list[TimelineRow]) -> list[TimelineRow]:
+    """Put the steps of a start that came to its end behind one row; what was a warning or a note stays in sight."""
+    running = next((place for place, row in enumerate(rows) if _is_state(row, "Running")), 0)
+    steps = [place for place in range(running) if _is_step(rows[place])]
+    if len(steps) < LEAST_STEPS:
+        return rows
+    asked = next((row for row in rows[:running] if row["reason"] == Verb.LAUNCH.label), None)
+    began = (asked or rows[steps[0]])["first"]
+    took = _start_took(began, rows[: running + 1])
+    at = rows[steps[0]]["first"]
+    summary = _row("fold", "Start", f"{len(steps)} steps", at, at, f"Started in {took}.")
+    marked = [{**row, "fold": "start"} if place in steps else row for place, row in enumerate(rows)]
+    return [*marked[: steps[0]], {**summary, "id": "start"}, *marked[steps[0] :]]
+
+
+def _is_state(row: TimelineRow, name: str) -> bool:
+    return bool(row["source"] == "state" and row["reason"] == name)
+
+
+def _is_step(row: TimelineRow) -> bool:
+    is_told = row["source"] == "platform" and row["type"] == "Normal"
+    if reasons.is_note(row["reason"]) or reasons.tells_end(row["reason"], row["message"]):
+        return False
+    return bool(row["first"]) and (is_told or _is_state(row, "Pending"))
+
+
+def _start_took(began: str, rows: list[TimelineRow]) -> str:
+    """Say how long a start took: until it answered, its program was started, or it was seen to run."""
+    told = {row["reason"]: row["last"] for row in rows if row["source"] == "platform" and row["last"]}
+    end = told.get("Ready") or told.get("Started") or rows[-1]["last"]
+    first, last = _time(began), _time(end)
+    seconds = (last - first).total_seconds() if first and last else 0.0
+    if seconds < 1:
+        return "under 1 s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
 
 
 def told_events(record: Record) -> list[ToldEvent]:
@@ -338,14 +403,20 @@ def _moment(row: Kept) -> datetime:
     return _time(row["last"] or row["first"]) or datetime.min.replace(tzinfo=UTC)
 
 
-def _place(row: TimelineRow) -> datetime:
+def _place(row: TimelineRow) -> tuple[datetime, int]:
     """Return where a row stands: the platform cuts its times to seconds, we do not.
 
-    In one second first comes what was asked for, then what the platform told of it, then the state that came of it.
+    In one second first comes what was asked for, then what the platform told of it, then the state that came of it;
+    and what ran did so before it ended.
     """
     moment = _moment(row)
-    is_asked = row["source"] == "person" or row["reason"] == "Pending"
-    return moment if is_asked or not row["last"] else moment.replace(microsecond=999_999)
+    if row["source"] == "person" or row["reason"] == "Pending" or not row["last"]:
+        return moment, 0
+    if row["source"] == "platform":
+        rank = 3 if reasons.tells_end(row["reason"], row["message"]) else 1
+    else:
+        rank = 2 if row["reason"] == "Running" else 4
+    return moment.replace(microsecond=999_999), rank
 
 
 def _time(text: str | None) -> datetime | None:

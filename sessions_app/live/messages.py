@@ -36,8 +36,9 @@ From the portal:
     which the portal cannot find the place of the page again. ``earlier``, not with "restarted", names the
     epochs before it of which lines a to b are still kept, oldest first.
 ``{"t":"events","s":…,"n":…,"rows":[{"id","source","type","reason","message","first","last","count","says"}, …]}``
-    The timeline, newest last: all there is, times in ISO 8601 or null. ``source`` is platform, state or person;
-    ``id`` stays the same when a row is told anew; ``says`` is a sentence in our words or an empty text.
+    The timeline, newest last: all there is, times in ISO 8601 or null. ``source`` is platform, state, person or
+    fold; ``id`` stays the same when a row is told anew; ``says`` is a sentence in our words or an empty text. Rows
+    with ``"fold":"start"`` are steps of the start, shown when the row of the source fold is opened.
 ``{"t":"list","s":"","w":"list","v":…}``
     The version of the list: when it is another one than before, there is something to ask for.
 ``{"t":"session","s":…,"state":…,"reason":…}``

@@ -25,6 +25,7 @@ __all__ = [
     "Explanation",
     "explain",
     "is_noise",
+    "is_note",
     "moment",
     "notes",
     "rule_for",
@@ -113,6 +114,11 @@ def notes(events: Sequence[EventLike]) -> list[str]:
     return list(dict.fromkeys(says(event.type, event.reason, event.message) for event in noted))
 
 
+def is_note(reason: str) -> bool:
+    """Say whether events of this reason tell in what a session differs from what was asked for."""
+    return _NOTED.fullmatch(reason) is not None
+
+
 def is_noise(reason: str) -> bool:
     """Say whether events of this reason are told as warnings though nothing is wrong."""
     return _NOISE.fullmatch(reason) is not None
@@ -158,7 +164,8 @@ def _of_silence(state: str, age: float | None) -> Explanation:
     return Explanation(
         "The platform has told nothing of it yet.",
         "Most likely it waits in the platform's queue, of which no events are told.",
-        "It starts when its turn comes. It already counts towards your limit of sessions; cancelling frees the place.",
+        "It starts when its turn comes. It already counts towards your limit of sessions; cancelling the launch "
+        "frees the place.",
         SLOW,
     )
 

@@ -58,7 +58,7 @@ def _rule(
 WAIT_OR_SMALLER = (
     "It starts as soon as enough is free. Fixed resources wait longest: ask for less, or take flexible."
 )
-CANNOT_START = "Cancel it, and ask whoever runs the platform if it happens again."
+CANNOT_START = "Cancel the launch, and ask whoever runs the platform if it happens again."
 LOOK_AT_LOG = "See the last lines of its log for what the program said."
 AGAIN = "Launch it again."
 ASK_MORE = "Launch it again with more memory, or let the work take less at a time."
@@ -310,7 +310,7 @@ RULES: tuple[Rule, ...] = (
         r".*",
         "The machine that should run it cannot prepare its network.",
         "The machine is in trouble; it is not your doing.",
-        "The platform tries again. If it lasts, cancel it and launch again: it may come to another machine.",
+        "The platform tries again. If it lasts, cancel the launch and launch again: it may come to another machine.",
         SLOW,
     ),
     # How it ended, by its number.
@@ -608,7 +608,7 @@ SAYINGS: tuple[tuple[re.Pattern[str], re.Pattern[str], str], ...] = (
     _said(r"Failed", r"^Error: ErrImagePull$", "The pull failed."),
     _said(r"Failed", r"^Error: ImagePullBackOff$", "It waits for the next pull."),
     _said(r"BackOff", r"^Back-off pulling image", "The platform pauses before it pulls again."),
-    _said(r"Created", r".*", "Its place was prepared."),
+    _said(r"Created", r".*", "Its folder and its environment were made."),
     _said(r"Limits", r"(.{1,80}), held by", "It is held to {0}."),
     _said(r"Started", r".*", "The program was started."),
     _said(r"Unhealthy|ProbeWarning", r".*", "It did not answer yet."),

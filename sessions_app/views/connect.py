@@ -121,6 +121,9 @@ async def _waiting(
         "slug": record.slug,
         "state": state,
         "stays": _stays(request),
+        "cannot_start": state == "pending" and explanation.cannot_start,
+        "is_over": state in {"failed", "completed", "gone"},
+        "notes": timeline.notes(record),
         "course": course,
         "now": explanation.sentence or _plainly(course),
         "explanation": explanation,
@@ -144,7 +147,7 @@ async def _waiting(
     return page(request, "sessions/waiting", context, status=status)
 
 
-_SHOWN = ("state", "stays", "now", "explanation", "usual", "percent", "tab_icon", "error")
+_SHOWN = ("state", "stays", "now", "explanation", "notes", "usual", "percent", "tab_icon", "error")
 
 
 def _plainly(course: Course) -> str:

@@ -95,7 +95,7 @@ class Course:
 
 def course_of(record: Record, state: str) -> Course:
     """Return how far the record's session has come, being in ``state`` now."""
-    began = _began(record)
+    began = timeline.began(record)
     events = timeline.told_events(record)
     moments = _moments(record, events, began, state)
     reached = max((place for place, key in enumerate(TITLES) if key in moments), default=0)
@@ -128,13 +128,6 @@ def icon_of(record: Record, state: str) -> str:
     if state == "pending" and timeline.explained(record, state).needs_somebody:
         mark = "stuck"
     return static(f"img/tab-{mark}.svg")
-
-
-def _began(record: Record) -> datetime:
-    try:
-        return datetime.fromisoformat(record.states[0][1]) if record.states else record.seen
-    except ValueError:
-        return record.seen
 
 
 def _moments(record: Record, events: list[ToldEvent], began: datetime, state: str) -> dict[str, datetime]:

@@ -6,15 +6,18 @@ from typing import Any
 
 from django.conf import settings
 from django.http import HttpResponse
+from django.urls import reverse
 from django.views.decorators.http import require_GET
 
 from sessions_app import access
 from sessions_app.connections import Connection, Reading, Row, timeline
+from sessions_app.connections.renewals import why_not_renewed
 from sessions_app.forms import KINDS
 from sessions_app.models import Record
 from sessions_app.views import listing as listings
 from sessions_app.views.columns import columns
-from sessions_app.views.course import tab_of
+from sessions_app.views.course import course_of, tab_of
+from sessions_app.views.facts import facts_of
 from sessions_app.views.guards import PortalRequest, connected, page
 from sessions_app.views.lines import lines_html
 from sessions_app.views.notices import asked_notice
@@ -80,13 +83,23 @@ async def detail(request: PortalRequest, connection: Connection, slug: str) -> H
     """Show one session: what it is, what it does, and its log and events as they come."""
     record = await access.record_for(request.person, slug)
     reading = await connection.rows()
+    # Reading the list may have changed it.
+    await record.arefresh_from_db()
+    events = [] if request.htmx else await _events(connection, record)
     row = next((row for row in reading.value or () if row.slug == slug), None)
     reason, advice = listings.trouble(reading)
     state = _state(record, row, reading)
     tab, explanation = tab_of(record, state), timeline.explained(record, state)
-    version = listings.version(slug, row and row.face, state, record.reason, reason, tab, explanation)
+    facts, course = await facts_of(record, row, state), course_of(record, state)
+    is_over = state in {"gone", "completed", "failed"}
+    # Once it runs, how it came to that is folded away in the timeline.
+    shows_phases = state == "pending" or (is_over and facts.run.began is None and bool(record.events))
+    phases = course.phases if shows_phases else ()
+    shown = (row and row.face, state, record.reason, reason, tab, explanation, facts, phases)
+    version = listings.version(slug, *shown)
     if request.htmx and request.headers.get(listings.VERSION_HEADER) == version:
         return HttpResponse(status=204)
+    cannot_start = state == "pending" and explanation.cannot_start
     context: dict[str, Any] = {
         "record": record,
         "row": row,
@@ -94,6 +107,22 @@ async def detail(request: PortalRequest, connection: Connection, slug: str) -> H
         "state": state,
         "why": (row.reason if row else "") or record.reason or explanation.sentence,
         "explanation": explanation,
+        "cannot_start": cannot_start,
+        "can_launch_again": record.kind != "desktop-app"
+        and not cannot_start
+        and (is_over or explanation.needs_somebody),
+        "has_page": record.kind not in {"headless", "desktop-app"},
+        "open_address": request.build_absolute_uri(reverse("sessions:open", args=[slug])),
+        "is_over": is_over,
+        "can_renew": not reason
+        and not explanation.needs_somebody
+        and not why_not_renewed(record.kind, state, record.started, record.expires),
+        "facts": facts,
+        "launched": course.began,
+        "course": course,
+        "shows_phases": shows_phases,
+        # Whether there is anything to show in the room of a log: what waits has written nothing.
+        "log_text": "none" if state == "pending" or record.log_lines == 0 else "some",
         "reading": reading,
         "reason": reason,
         "advice": advice,
@@ -101,9 +130,8 @@ async def detail(request: PortalRequest, connection: Connection, slug: str) -> H
         "version": version,
         "interval": _interval(reading),
         "slug": slug,
+        "events": events,
     } | tab
-    if not request.htmx:
-        context |= {"events": await _events(connection, record)}
     return page(request, "sessions/detail", context)
 
 

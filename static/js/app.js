@@ -17,6 +17,7 @@ const modules = {
   selection: () => import("./behaviours/selection.js"),
   launch: () => import("./behaviours/launch.js"),
   "log-view": () => import("./behaviours/log-view.js"),
+  panes: () => import("./behaviours/panes.js"),
   "events-view": () => import("./behaviours/events-view.js"),
   waiting: () => import("./behaviours/waiting.js"),
 };

@@ -1,11 +1,13 @@
 """Waiting for a session, and reading what happened to it, as people do."""
 
 import re
+import time
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.test_journeys import launch_batch
+from tests.browser.test_journeys import TERMINAL, launch_batch
 from tests.browser.test_pages import SIZES, findings
 
 LAB = "images.canfar.net/skaha/base-notebook"
@@ -43,8 +45,31 @@ def launch_notebook(page: Page, name: str, image: str = "") -> str:
 def wait_in_vain(page: Page, name: str = "m31") -> str:
     """Wait for a notebook of an image that does not exist; return the address of its page."""
     address = launch_notebook(page, name, MISSING)
-    page.get_by_role("link", name="Open when ready").click()
-    expect(page.locator(".waiting__sentence")).to_contain_text("The image was not found")
+    page.goto(f"{address}/open")
+    expect(page.locator(".waiting__sentence")).to_contain_text("The image was not found", timeout=30_000)
+    return address
+
+
+def wait_in_line(page: Page, portal, name: str = "m31") -> str:
+    """Wait for a notebook that has no room, as another session holds all cores; return the address of its page."""
+    headers = {"Authorization": f"Bearer {portal.exports['CANFAR_TOKEN']}"}
+    with httpx.Client(base_url=portal.exports["CANFAR_URL"], headers=headers, trust_env=False) as client:
+        whole = {"cores": str(max(client.get("/context").json()["cores"]["options"])), "ram": "1"}
+        holds = {"name": "holds", "image": TERMINAL, "type": "headless", "cmd": "sleep", "args": "600"}
+        client.post("/session", data=holds | whole, timeout=30).raise_for_status()
+        # What was destroyed a moment ago still holds its room for a while.
+        end = time.monotonic() + 30
+        while not [each for each in client.get("/session").json() if each["status"] == "Running"]:
+            assert time.monotonic() < end, "The session that is to hold all cores does not run."
+            time.sleep(0.1)
+        queued = {"name": name, "image": f"{LAB}:latest", "type": "notebook"}
+        client.post("/session", data=queued | whole, timeout=30).raise_for_status()
+    page.goto("/")
+    page.get_by_role("link", name=name, exact=True).click()
+    page.wait_for_url("**/s/*")
+    address = page.url.partition("#")[0]
+    page.goto(f"{address}/open")
+    expect(page.locator(".waiting__sentence")).to_contain_text("holds", timeout=30_000)
     return address
 
 
@@ -82,13 +107,10 @@ def test_a_page_left_on_goes_to_the_session_by_itself(page):
     page.wait_for_url(re.compile("/session/notebook/"), timeout=60_000)
 
 
-def test_waiting_in_vain_is_explained_and_can_be_cancelled_from_the_keyboard(page):
-    wait_in_vain(page)
-    expect(page.locator(".waiting .notice")).to_contain_text(
-        "Change the image to one from the list of images"
-    )
-    expect(page).to_have_title(re.compile(r"^\(2/\d\) pulling · m31"))
-    assert "tab-stuck" in icon_of(page)
+def test_who_waits_for_room_is_told_and_can_stay_or_leave_from_the_keyboard(page, portal):
+    address = wait_in_line(page, portal)
+    expect(page).to_have_title(re.compile(r"^\(2/\d\) queued · m31"))
+    assert "tab-pending" in icon_of(page)
     switch = page.get_by_role("switch", name="Open when ready")
     expect(switch).to_have_attribute("aria-checked", "true")
     switch.focus()
@@ -98,12 +120,15 @@ def test_waiting_in_vain_is_explained_and_can_be_cancelled_from_the_keyboard(pag
     expect(switch).to_be_focused()
     page.keyboard.press("Space")
     expect(switch).to_have_attribute("aria-checked", "true")
-    for _ in range(4):
-        page.keyboard.press("Tab")
-        if page.evaluate("document.activeElement.textContent").startswith("Cancel"):
-            break
+    # The page of the session says the same, and gives the room of its log to what there is.
+    page.goto(address)
+    expect(page.locator("#session .why")).to_contain_text("holds")
+    expect(page.locator("#session .phase--now")).to_contain_text("Queued")
+    expect(page.locator("[data-log-area]")).to_be_hidden()
+    page.goto(f"{address}/open")
+    page.get_by_role("link", name="Cancel the launch").focus()
     page.keyboard.press("Enter")
-    expect(page.get_by_role("dialog")).to_contain_text("Cancel this launch?")
+    expect(page.get_by_role("dialog")).to_be_visible()
     page.keyboard.press("Tab")
     page.keyboard.press("Enter")
     expect(page.locator("#notices")).to_contain_text("was destroyed", timeout=25_000)
@@ -144,15 +169,20 @@ def test_only_warnings_are_shown_when_asked_for_and_that_is_remembered(page):
     expect(page.locator(".events__row:visible").filter(has_text="launched it.")).to_have_count(0)
 
 
-def test_without_scripts_the_page_waits_too(page, open_context):
-    address = wait_in_vain(page)
+def test_without_scripts_the_page_waits_too(page, open_context, portal):
+    address = wait_in_line(page, portal)
     plain = open_context(java_script_enabled=False).new_page()
     plain.goto(f"{address}/open")
-    expect(plain.locator(".phase--now")).to_contain_text("Pulling")
-    expect(plain.locator(".events__row").filter(has_text="launched it.")).to_have_count(1)
+    expect(plain.locator(".phase--now")).to_contain_text("Queued")
+    expect(plain.locator(".events__row").filter(has_text="It waits to start.")).to_have_count(1)
     plain.get_by_role("switch", name="Open when ready").click()
     plain.wait_for_url("**/open?stay=1")
     expect(plain.get_by_role("switch")).to_have_attribute("aria-checked", "false")
+    # On the page of the session the parts stand one under the other, and the links lead to them.
+    plain.set_viewport_size(SIZES["phone"])
+    plain.goto(address)
+    plain.get_by_role("link", name="Facts").click()
+    expect(plain.get_by_role("heading", name="Facts")).to_be_in_viewport()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
@@ -165,6 +195,8 @@ def test_axe_finds_nothing_while_one_waits(page, open_context, scheme, size):
     wrong = {}
     for name, where in {"waiting": f"{address}/open", "session": address, "failed": page.url}.items():
         tab.goto(where)
+        if size == "phone" and not where.endswith("/open"):
+            tab.get_by_role("link", name="Timeline").click()
         tab.locator(".events__row").first.wait_for()
         tab.locator(".events__row summary").first.click()
         if found := findings(tab):

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sessions_app.connections import estimates, timeline
+from sessions_app.connections import connection_for, estimates, timeline
 from sessions_app.connections.estimates import Usual, rounded_up, usual_of, usual_wait
 from sessions_app.models import Person, Record
 from sessions_app.views.course import course_of
@@ -161,6 +161,16 @@ async def stuck(client) -> str:
     return slug
 
 
+async def queued(client) -> str:
+    """Launch a notebook that waits for room, which another session holds, and return its slug."""
+    context = (await (await connection_for(client.person)).context()).value
+    whole = {"resources": "fixed", "cores": str(max(context.core_options)), "ram": "1"}
+    await client.post("/launch", launch_values(name="holds", key="holds", **whole))
+    return await launched(
+        client, kind="notebook", image="images.canfar.net/skaha/base-notebook:latest", name="m31", **whole
+    )
+
+
 @pytest.mark.django_db(transaction=True)
 async def test_who_waits_in_vain_is_told_why_and_what_to_do(alice):
     slug = await stuck(alice)
@@ -170,14 +180,20 @@ async def test_who_waits_in_vain_is_told_why_and_what_to_do(alice):
     assert "Change the image to one from the list of images, and launch again." in page.text
     assert re.search(r"<title>\(2/\d\) pulling · m31", page.text)
     assert "tab-stuck" in page.text
-    assert f'href="/destroy?s={slug}" data-dialog>Cancel' in page.text
-    assert f'href="/launch?again={slug}">Launch again' in page.text
+    assert "data-dialog>Cancel the launch</a>" in page.text
+    # Red, and what helps stands first; to open it when it is ready is not offered.
+    assert f'href="/launch?again={slug}">Change and launch again' in page.text
+    assert 'state--failed">Cannot start' in page.text
+    assert "notice--failed" in page.text
+    assert "Open when ready" not in page.text
     session = await alice.get(f"/s/{slug}")
     assert "Change the image to one from the list of images, and launch again." in session.text
     assert 'data-title="(2/' in session.text
     # What the words tell to do can be done here, and renewing what never started cannot.
-    assert "data-dialog>Cancel</a>" in session.text
-    assert f'href="/launch?again={slug}">Launch again' in session.text
+    assert "data-dialog>Cancel the launch</a>" in session.text
+    assert f'href="/launch?again={slug}">Change and launch again' in session.text
+    assert 'state--failed">Cannot start' in session.text
+    assert "Open when ready" not in session.text
     assert ">Renew</a>" not in session.text
 
 
@@ -197,10 +213,10 @@ async def test_the_fragment_is_the_page_without_its_frame_and_204_when_nothing_c
 
 @pytest.mark.django_db(transaction=True)
 async def test_open_when_ready_is_a_switch_in_the_address(alice):
-    slug = await stuck(alice)
+    slug = await queued(alice)
     on, off = (await alice.get(f"/s/{slug}/open")).text, (await alice.get(f"/s/{slug}/open?stay=1")).text
-    assert 'role="switch" aria-checked="true" name="stay" value="1"' in on
-    assert 'role="switch" aria-checked="false">' in off
+    assert 'aria-checked="true" name="stay" value="1">' in on
+    assert 'aria-checked="false" name="stay" value="0">' in off
     assert f'hx-get="/s/{slug}/open?stay=1"' in off
     # Without scripts the page is loaded again by itself.
     assert '<noscript><meta http-equiv="refresh" content="5"></noscript>' in on

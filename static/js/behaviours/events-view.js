@@ -135,6 +135,8 @@ function blank(row) {
 
 function filled(item, row) {
   const isWarning = row.type === "Warning";
+  if (row.fold) item.dataset.fold = row.fold;
+  else delete item.dataset.fold;
   item.classList.toggle("events__row--warning", isWarning);
   const mark = item.querySelector(".events__warning");
   if (isWarning && !mark) item.querySelector(".events__says").prepend(make("span", "events__warning", "Warning"), " ");

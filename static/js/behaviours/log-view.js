@@ -30,6 +30,7 @@ class LogView {
     this.cursor = null;
     this.state = { state: "waiting", text: "" };
     this.connected = "connecting";
+    this.isUnheard = true;
     this.queue = [];
     this.frame = 0;
     this.missed = 0;
@@ -104,7 +105,7 @@ class LogView {
 
   take(message) {
     // What is said of the log must not run ahead of lines that are still to be drawn.
-    if (message.t === "state" && !this.queue.length) { this.state = message; this.say(); return; }
+    if (message.t === "state" && !this.queue.length) { this.learn(message); this.say(); return; }
     if (message.t === "denied") { this.deny(message); return; }
     if (message.t === "epoch") this.cursor = { epoch: message.e, line: 0 };
     else if (message.t !== "state") {
@@ -122,6 +123,11 @@ class LogView {
     return this.cursor?.epoch === message.e && this.cursor.line + 1 === message.from;
   }
 
+  learn(message) {
+    this.state = message;
+    this.isUnheard = false;
+  }
+
   deny(message) {
     const busy = message.why === "busy";
     this.state = { state: "trouble", text: busy ? "Too much is followed at once; reload the page later." : "There is no such log." };
@@ -136,7 +142,7 @@ class LogView {
     let drawn = 0;
     for (const message of this.queue.splice(0)) {
       if (message.t === "epoch") this.turn(message);
-      else if (message.t === "state") this.state = message;
+      else if (message.t === "state") this.learn(message);
       else if (message.t === "gap" && message.kept) this.store.extend(message.e, message.to);
       else if (message.t === "gap") this.store.skip(message.e, message.from, message.to);
       else { this.add(message); drawn = message.n; }
@@ -234,12 +240,19 @@ class LogView {
 
   // The status line.
 
+  // Until the portal has said how things stand, there is as much as the page was made with.
+  get hasText() {
+    if (this.store.count || this.state.line) return true;
+    return (this.isUnheard || this.state.state === "trouble") && this.element.dataset.text === "some";
+  }
+
   say() {
     const { words, state } = status(this.connected, this.state, this.cursor?.line);
     write(this.part("status"), words);
     this.element.dataset.state = state;
     const pill = this.part("pill");
     pill.hidden = this.list.following || !this.missed;
+    this.element.dataset.text = this.hasText ? "some" : "none";
     write(pill, `${count(this.missed)} new ${this.missed === 1 ? "line" : "lines"}`);
   }
 }
