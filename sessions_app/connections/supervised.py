@@ -2,26 +2,36 @@
 
 from __future__ import annotations
 
+import time
+
 from sessions_app.client import errors
 
+# Seconds for which an error may still be from before the platform came back.
+AFTERWARDS = 10.0
+CAME_BACK = (
+    "The local platform stopped, and was started again.",
+    "It is being asked now; this page goes on by itself.",
+)
+
 _word: tuple[str, str] | None = None
+_until = float("inf")
 
 
 def away(reason: str, advice: str) -> None:
     """Note that the platform stopped, in a sentence, and another one on what that means for a person."""
-    global _word
-    _word = (reason, advice)
+    global _word, _until
+    _word, _until = (reason, advice), float("inf")
 
 
 def back() -> None:
     """Note that the platform answers again."""
-    global _word
-    _word = None
+    global _word, _until
+    _word, _until = CAME_BACK, time.monotonic() + AFTERWARDS
 
 
 def explained(error: errors.PlatformError | None) -> errors.PlatformError | None:
     """Return an error with what is known here in place of "cannot be reached"."""
-    known = _word
+    known = _word if time.monotonic() < _until else None
     if known is None or not isinstance(error, errors.PlatformUnreachableError):
         return error
     reason, advice = known

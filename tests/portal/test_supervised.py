@@ -1,0 +1,53 @@
+"""What a page says of a platform that the portal started itself, and that is away."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from sessions_app.client import errors
+from sessions_app.connections import supervised
+from tests.platforms import RunningPlatform
+
+REASON, ADVICE = "The local platform stopped, and is being started again.", "Your sessions go on meanwhile."
+
+
+@pytest.fixture(autouse=True)
+def forgotten() -> Iterator[None]:
+    yield
+    supervised.back()
+    supervised._until = 0.0
+
+
+def test_only_an_error_of_not_being_reached_is_explained_by_it():
+    supervised.away(REASON, ADVICE)
+    explained = supervised.explained(
+        errors.PlatformUnreachableError("No answer.", sent=True, request="GET session")
+    )
+    assert (str(explained), explained.advice, explained.sent) == (REASON, ADVICE, True)
+    refused = errors.RefusedError("No.")
+    assert supervised.explained(refused) is refused
+    assert supervised.explained(None) is None
+
+
+def test_an_error_from_before_it_came_back_says_so_and_a_later_one_is_itself(monkeypatch):
+    unreachable = errors.PlatformUnreachableError("No answer.")
+    supervised.away(REASON, ADVICE)
+    supervised.back()
+    assert str(supervised.explained(unreachable)) == "The local platform stopped, and was started again."
+    monkeypatch.setattr(supervised, "_until", 0.0)
+    assert supervised.explained(unreachable) is unreachable
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_list_and_the_way_to_a_session_say_that_it_is_being_started_again(
+    alice, clean_platform: RunningPlatform
+):
+    clean_platform.kill()
+    try:
+        supervised.away(REASON, ADVICE)
+        page = await alice.get("/")
+        assert page.status_code == 200
+        assert REASON in page.text
+        assert ADVICE in page.text
+    finally:
+        clean_platform.start_again()
