@@ -1,10 +1,11 @@
-"""Find a Chromium for the browser journeys, or install one; print nothing when it is there."""
+"""Find a Chromium and a Firefox for the browser journeys, or install them; print nothing when they are there."""
 
 import os
 import shutil
 import subprocess
 import sys
 
+FIREFOXES = ("firefox-esr", "firefox")
 NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
@@ -29,18 +30,23 @@ def install() -> None:
     """Install Chromium: from Debian's packages as root, else Playwright's own build."""
     if os.geteuid() == 0 and shutil.which("apt-get"):
         print("Installing Chromium for the browser tests …", flush=True)
-        environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
-        quiet = ["apt-get", "-qq", "-y"]
-        subprocess.run([*quiet, "update"], env=environment, check=False)
-        packages = ["chromium", "fonts-dejavu-core"]
-        subprocess.run(
-            [*quiet, "install", "--no-install-recommends", *packages],
-            env=environment,
-            stdout=subprocess.DEVNULL,
-            check=False,
-        )
+        install_packages("chromium", "fonts-dejavu-core")
     else:
         subprocess.run([sys.executable, "-m", "playwright", "install", "chromium"], check=False)
+
+
+def install_packages(*packages: str) -> None:
+    """Install Debian's packages, which needs root."""
+    environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
+    quiet = ["apt-get", "-qq", "-y"]
+    subprocess.run([*quiet, "update"], env=environment, check=False)
+    install = [*quiet, "install", "--no-install-recommends", *packages]
+    subprocess.run(install, env=environment, stdout=subprocess.DEVNULL, check=False)
+
+
+def has_firefox() -> bool:
+    """Say whether the journeys in Firefox can run."""
+    return any(map(shutil.which, FIREFOXES))
 
 
 if not found():
@@ -50,3 +56,11 @@ if not found():
             "The browser tests need Chromium and none could be installed. Install the package `chromium`, or name "
             "a browser with CANFARWEB_CHROMIUM."
         )
+
+if not has_firefox() and os.geteuid() == 0 and shutil.which("apt-get"):
+    print("Installing Firefox for the browser tests …", flush=True)
+    install_packages("firefox-esr", "fonts-dejavu-core")
+if not has_firefox():
+    sys.exit(
+        "Some browser tests need Firefox and none could be installed. Install the package `firefox-esr` (or `firefox`)."
+    )

@@ -31,9 +31,11 @@ async function bind(element) {
   for (const name of element.dataset.behaviour.split(/\s+/)) {
     const load = modules[name];
     if (!load) continue;
-    const { attach } = await load();
+    const module = await load().catch(() => null);
     if (!attached.has(element)) return;
-    const detach = attach(element);
+    // The page is being left, or the network was away for a moment: the next swap tries again.
+    if (!module) { attached.delete(element); return; }
+    const detach = module.attach(element);
     if (detach) detachers.push(detach);
   }
 }
