@@ -256,7 +256,8 @@ class LaunchForm(forms.Form):
     def _check_command(self, cleaned: dict[str, Any]) -> None:
         line, args, script = cleaned.get("cmd") or "", cleaned.get("args") or "", cleaned.get("script") or ""
         if script.strip():
-            self._check_script(script, line)
+            if line.strip():
+                self.add_error("script", "Give a command or a script, not both.")
             return
         for field, text, read in (("cmd", line, commands.words_of), ("args", args, commands.argument_words)):
             try:
@@ -266,9 +267,9 @@ class LaunchForm(forms.Form):
                 return
         if not line.strip():
             self._check_arguments_alone(args)
-        elif part := commands.left_to_no_shell(commands.words_of(line, args)):
+        elif part := commands.left_to_no_shell(line):
             self.remarks["cmd"].append(
-                f"No shell reads this line: “{part}” reaches the command as it is. If it should act, write a script."
+                f"No shell reads this line: “{part}” reaches the command as it is. If a shell should act on it, write a script."
             )
 
     def _check_arguments_alone(self, args: str) -> None:
@@ -278,12 +279,6 @@ class LaunchForm(forms.Form):
         self.remarks["args"].append("Without a command these go to the image's own.")
         if not all(commands.is_plain(word) for word in commands.argument_words(args)):
             self.add_error("args", "A platform would cut or change these: name the command, too.")
-
-    def _check_script(self, script: str, line: str) -> None:
-        if line.strip():
-            self.add_error("script", "Give a command or a script, not both.")
-        elif "\0" in script:
-            self.add_error("script", "A script cannot hold a zero character.")
 
     def _check_environment(self, cleaned: dict[str, Any]) -> None:
         lost = self.env_lost

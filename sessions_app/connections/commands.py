@@ -28,9 +28,9 @@ _START = (
     'canfarweb_script=$(printf %s "$CANFARWEB_SCRIPT" | base64 -d UNPACK) || exit 127; '
     'unset CANFARWEB_SCRIPT; eval "$canfarweb_script"'
 )
-# What a shell would act on; here it is passed on as it is.
-_OPERATORS = re.compile(r"\|\|?|&&?|;|\d?>>?(?:&\d)?|<|.+;")
-_EXPANSIONS = re.compile(r"\$(?:\w+|\{\w+\}|\()")
+# What a shell would act on outside quotes; here it is passed on as it is.
+_SHELLS_OWN = re.compile(r"\d?>>?(?:&\d)?|\|\|?|&&?|;|<<?|`|(?<!\S)~(?=[/\s]|$)|[^\s\"]*[*?][^\s\"]*")
+_EXPANSION = re.compile(r"\$(?:\w+|\{\w+\}|\()")
 _SHELLS = re.compile(r"(?:.*/)?(?:ba|da|z|k|a)?sh")
 
 
@@ -98,12 +98,18 @@ def is_fragile(value: str) -> bool:
     return not value or bool(_FRAGILE_VALUE.search(value))
 
 
-def left_to_no_shell(words: Sequence[str]) -> str:
-    """Return the first part of a command that a shell would act on, although none reads it; empty if there is none."""
+def left_to_no_shell(line: str) -> str:
+    """Return the first part of a command line that a shell would act on, although none reads it; empty if none.
+
+    >>> left_to_no_shell("ls *.fits"), left_to_no_shell("ls '*.fits'")
+    ('*.fits', '')
+    """
+    words = _quoted_words(line)
     if not words or _SHELLS.fullmatch(words[0]):
         return ""
-    found = next((word for word in words if _OPERATORS.fullmatch(word)), "")
-    return found or next((hit.group() for hit in map(_EXPANSIONS.search, words) if hit), "")
+    bare = re.sub(r"'[^']*'|\\.", "''", line)
+    found = _SHELLS_OWN.search(re.sub(r'"[^"]*"', '""', bare)) or _EXPANSION.search(bare)
+    return found.group() if found else ""
 
 
 def interpreter_of(script: str) -> str:

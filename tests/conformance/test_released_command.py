@@ -6,6 +6,7 @@ as the contract's 14.3 says, by two variables, and it finds no configuration.
 
 import json
 import os
+import shlex
 import subprocess
 from collections.abc import Iterator
 from pathlib import Path
@@ -116,3 +117,17 @@ def test_stats_and_images_say_what_there_is(canfar: Canfar) -> None:
     assert f"Total \u2502 {len(os.sched_getaffinity(0))} " in stats
     listed = canfar("image", "ls")
     assert all(image.removeprefix("images.canfar.net/") in listed for image in (TERMINAL, NOTEBOOK))
+
+
+def test_the_line_that_the_portal_shows_launches_the_same(canfar: Canfar, under: Under) -> None:
+    from sessions_app.connections.writes import LaunchRequest
+    from sessions_app.views.launch_summary import command_line
+
+    line = "python3 -c \"import os, sys; print(sys.argv[1:], os.environ['A'])\" 'a  b' '' '$HOME=\"\\'"
+    asked = LaunchRequest("shown", TERMINAL, "headless", cmd=line, env={"A": "b=c"})
+    name, *words = shlex.split(command_line(asked))
+    assert (name, words.pop(0)) == ("canfar", "create")
+    [session] = canfar.create(*words)
+    assert under.alice.finished(session) == "Completed"
+    log = eventually(lambda: under.alice.view(session, "logs"))
+    assert log == "['a  b', '', '$HOME=\"\\\\'] b=c\n"
