@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
 
 from django import forms
 
+from sessions_app.batch_checks import BatchChecks, environment
 from sessions_app.client import creation
-from sessions_app.connections import commands
 from sessions_app.connections.offers import Surroundings
 from sessions_app.connections.writes import LaunchRequest
+from sessions_app.kinds import KIND_KEYS, KIND_TITLES, KINDS, SIZED_BY_PLATFORM
 
 IMAGE_RULE = re.compile(r"[^\s/]+/[^\s/]+/[^\s/]+")
 NAME_RULE = re.compile(r"[A-Za-z0-9-]+")
@@ -26,29 +26,6 @@ LONGEST_NAME = 63
 MOST_REPLICAS = 512
 # Servers take a request line of 8 KiB; what is launched travels in it.
 LONGEST_REQUEST = 8000
-# These two get their resources from the platform's own template, whatever is asked for (chapter 4.5).
-SIZED_BY_PLATFORM = {"desktop", "firefly"}
-
-
-@dataclass(frozen=True, slots=True)
-class Kind:
-    """A kind of session as people choose it."""
-
-    key: str
-    title: str
-    line: str
-
-
-KINDS = (
-    Kind("notebook", "Notebook", "JupyterLab in your browser"),
-    Kind("desktop", "Desktop", "A Linux desktop in your browser"),
-    Kind("carta", "CARTA", "Look at image cubes"),
-    Kind("firefly", "Firefly", "Catalogues, images and plots"),
-    Kind("contributed", "Contributed", "Web applications by the community"),
-    Kind("headless", "Batch", "A command that runs by itself"),
-)
-KIND_KEYS = frozenset(kind.key for kind in KINDS)
-KIND_TITLES = {kind.key: kind.title for kind in KINDS} | {"desktop-app": "Desktop app"}
 
 
 def _whole_number(label: str, least: int, most: int = 10_000) -> forms.IntegerField:
@@ -58,7 +35,7 @@ def _whole_number(label: str, least: int, most: int = 10_000) -> forms.IntegerFi
     return forms.IntegerField(required=False, min_value=least, max_value=most, error_messages=messages)
 
 
-class LaunchForm(forms.Form):
+class LaunchForm(BatchChecks):
     """What a person fills in to launch a session."""
 
     key = forms.CharField(max_length=64, widget=forms.HiddenInput)
@@ -93,12 +70,6 @@ class LaunchForm(forms.Form):
         """The kind that the form is about, also before it is valid."""
         value = self["kind"].value()
         return value if value in KIND_KEYS else KINDS[0].key
-
-    @property
-    def env_lost(self) -> list[str]:
-        """The variables that wait for their values, which were not kept."""
-        lines = dict(_lines(self["env"].value() or ""))
-        return [name for name in (self["lost"].value() or "").split(",") if lines.get(name) == ""]
 
     def clean_name(self) -> str:
         """Check the name against the platform's rule and say what it will be listed as."""
@@ -253,64 +224,6 @@ class LaunchForm(forms.Form):
         elif wanted not in context.gpu_options:
             self.add_error("gpu", f"GPUs: this platform offers {_some(context.gpu_options)}.")
 
-    def _check_command(self, cleaned: dict[str, Any]) -> None:
-        line, args, script = cleaned.get("cmd") or "", cleaned.get("args") or "", cleaned.get("script") or ""
-        if script.strip():
-            if line.strip():
-                self.add_error("script", "Give a command or a script, not both.")
-            return
-        for field, text, read in (("cmd", line, commands.words_of), ("args", args, commands.argument_words)):
-            try:
-                read(text)
-            except commands.UnreadableError as error:
-                self.add_error(field, str(error))
-                return
-        if not line.strip():
-            self._check_arguments_alone(args)
-        elif part := commands.left_to_no_shell(line):
-            self.remarks["cmd"].append(
-                f"No shell reads this line: “{part}” reaches the command as it is. If a shell should act on it, write a script."
-            )
-
-    def _check_arguments_alone(self, args: str) -> None:
-        if not args.strip():
-            self.remarks["cmd"].append("Without a command the image's own runs.")
-            return
-        self.remarks["args"].append("Without a command these go to the image's own.")
-        if not all(commands.is_plain(word) for word in commands.argument_words(args)):
-            self.add_error("args", "A platform would cut or change these: name the command, too.")
-
-    def _check_environment(self, cleaned: dict[str, Any]) -> None:
-        lost = self.env_lost
-        if lost:
-            one = len(lost) == 1
-            self.add_error(
-                "env",
-                f"{', '.join(lost)}: {'its value was' if one else 'their values were'} not kept. "
-                f"Type {'it' if one else 'them'} again, or remove {'its line' if one else 'their lines'}.",
-            )
-        runs_nothing = not any((cleaned.get(field) or "").strip() for field in ("cmd", "script"))
-        for number, line in enumerate((cleaned.get("env") or "").splitlines(), start=1):
-            if line.strip():
-                self._check_variable(number, line, runs_nothing)
-
-    def _check_variable(self, number: int, line: str, runs_nothing: bool) -> None:
-        name, equals, value = line.partition("=")
-        name = name.strip()
-        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            self.add_error("env", f"Environment, line {number}: write NAME=value.")
-        elif name == commands.SCRIPT_VARIABLE:
-            self.add_error(
-                "env", f"Environment, line {number}: {name} is what a script travels in; choose another name."
-            )
-        elif name in {"REPLICA_ID", "REPLICA_COUNT"}:
-            self.remarks["env"].append(f"{name} is set for each replica; yours is overwritten.")
-        elif runs_nothing and not self.around.is_local and commands.is_fragile(value):
-            self.remarks["env"].append(
-                f'{name}: this platform may lose or change empty values and values with = " \\ or $. '
-                "With a command or a script they arrive whole."
-            )
-
     def _check_size(self) -> None:
         """See that it fits the one line of a request in which it travels."""
         if self.errors:
@@ -334,16 +247,6 @@ class LaunchForm(forms.Form):
                 f"You have {len(taken)} of {context.max_interactive} interactive sessions: {', '.join(taken)}. "
                 "Destroy one first; batch sessions do not count.",
             )
-
-
-def environment(text: str) -> dict[str, str]:
-    """Return the variables of lines that read NAME=value."""
-    return dict(_lines(text))
-
-
-def _lines(text: str) -> Iterable[tuple[str, str]]:
-    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
-    return ((name.strip(), value) for name, _, value in pairs)
 
 
 def _length(asked: LaunchRequest) -> int:
@@ -391,4 +294,13 @@ def _some(options: Sequence[int]) -> str:
     return ", ".join(shown)
 
 
-__all__ = ["KINDS", "KIND_TITLES", "LaunchForm", "Surroundings", "environment", "suggested_name"]
+__all__ = [
+    "KINDS",
+    "KIND_KEYS",
+    "KIND_TITLES",
+    "SIZED_BY_PLATFORM",
+    "LaunchForm",
+    "Surroundings",
+    "environment",
+    "suggested_name",
+]
