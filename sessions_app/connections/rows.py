@@ -12,7 +12,7 @@ from asgiref.sync import sync_to_async
 from django.db import transaction
 
 from sessions_app.client.values import SessionInfo
-from sessions_app.connections.ends import ended
+from sessions_app.connections.ends import ended, told_end
 from sessions_app.models import Person, Record, Step
 from sessions_app.models.journal import Verb
 from sessions_app.models.record import OVER, fingerprint_of
@@ -24,6 +24,8 @@ SEEN_HAPPEN = timedelta(seconds=10)
 # What vanished elsewhere is shown as gone for so long, in seconds; what was destroyed here may linger upstream so long.
 SHOWN_GONE = 8.0
 LINGERING = 60.0
+# So long after an end its events may still come in.
+NEWS_OF_AN_END = timedelta(minutes=2)
 # What stands for an operation that can no longer be taken back.
 SENT_ALREADY = "sent"
 
@@ -234,7 +236,21 @@ class Listing:
         else:
             for info in infos:
                 self._known[info.id].info = info
+        await self._learn_ends()
         self._rows, self._updated = None, datetime.now(UTC)
+
+    async def _learn_ends(self) -> None:
+        """Take in what was kept of lately ended sessions meanwhile: their events tell when they ended."""
+        since = datetime.now(UTC) - NEWS_OF_AN_END
+        wanted = {
+            known.record.pk: known.record
+            for known in self._known.values()
+            if known.info.state in OVER and _changed(known.record) > since and not told_end(known.record)
+        }
+        if wanted:
+            kept = Record.objects.filter(pk__in=list(wanted)[:500]).values_list("pk", "events")
+            async for pk, events in kept:
+                wanted[pk].events = events
 
     def _note_vanished(self, listed: set[str]) -> None:
         """Keep showing for a moment what is listed no more; what was destroyed from here is not missed."""
@@ -358,6 +374,10 @@ def take_in(record: Record, info: SessionInfo, now: datetime) -> None:
     for field, value in _wanted(info).items():
         setattr(record, field, value)
     record.gone = None
+
+
+def _changed(record: Record) -> datetime:
+    return datetime.fromisoformat(record.states[-1][1]) if record.states else record.seen
 
 
 def _wants_reason(known: Known) -> bool:

@@ -219,5 +219,5 @@ def away(reading: Reading[Any]) -> str:
     if reading.error is None:
         return ""
     if signed_out(reading):
-        return "This works again when you have signed in."
-    return "This works again when the platform answers."
+        return "Off until you have signed in again."
+    return "Off until the platform answers."

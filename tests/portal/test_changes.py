@@ -217,3 +217,44 @@ async def _has(client, words: str) -> str:
 async def _settled(verb: str) -> bool:
     step = await Step.objects.filter(operation__verb=verb).afirst()
     return step is not None and step.state in {"done", "failed"}
+
+
+async def test_ages_and_ends_are_the_platforms_own_times(alice, platform):
+    slug = await launched(alice, name="broke", key="broke", cmd="python3", args="-c raise(SystemExit(3))")
+    await until(lambda: _is(alice, slug, "failed"), what="it to fail")
+    headers = {"Authorization": f"Bearer {platform.token}"}
+    [told] = httpx.get(f"{platform.url}/session", headers=headers, trust_env=False).json()
+    # Whatever the portal saw, and when: an old look must not make it young.
+    await Record.objects.filter(slug=slug).aupdate(states=[["failed", "2020-01-01T00:00:00+00:00"]])
+    connections.forget(alice.person)
+    row = row_of(await until(lambda: _has(alice, "exit code 3"), what="the reason"), slug)
+    began, ended = re.findall(r'datetime="([^"]+)"', row)
+    assert began[:16] == told["startTime"][:16]
+    assert began <= ended < "2100"
+    assert ended[:4] != "2020"
+    assert " ago</td>" in row
+
+
+async def test_while_the_platform_is_away_actions_are_off_and_it_is_said_once(alice, platform):
+    slug = await running(alice, "kept")
+    await alice.get("/")
+    platform.kill()
+    try:
+        page = await until(lambda: _whole(alice, "table--stale"), what="the platform to be missed")
+        row = row_of(page, slug)
+        assert "/destroy?" not in row
+        assert "/renew?" not in row
+        assert f'href="/s/{slug}"' in row
+        assert page.count("can be opened, renewed and destroyed again") == 1
+        assert len(re.findall(r'class="notice notice--trouble"', page)) == 1
+        assert "tells no load" not in page
+        assert "Try now" in page
+        assert "data-dialog>Destroy" not in page
+    finally:
+        platform.start_again()
+    await until(lambda: _has(alice, f"/destroy?s={slug}"), what="the actions to come back")
+
+
+async def _whole(client, words: str) -> str:
+    page = (await client.get("/")).text
+    return page if words in page else ""
