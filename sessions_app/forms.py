@@ -113,7 +113,8 @@ class LaunchForm(BatchChecks):
             kind=data["kind"],
             cores=data["cores"] if fixed else None,
             ram=data["ram"] if fixed else None,
-            gpu=data["gpu"] if self._offers_gpus() and data["gpu"] else None,
+            # The local platform tells by an event, too, that it has none.
+            gpu=(data["gpu"] or None) if self._offers_gpus() or self.around.is_local else None,
             cmd=(data["cmd"].strip() or None) if headless else None,
             args=(data["args"].strip() or None) if headless else None,
             script=(data["script"] if data["script"].strip() else None) if headless else None,

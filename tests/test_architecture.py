@@ -35,6 +35,7 @@ ALLOWED = {
         "views",
         "templatetags",
         "forms",
+        "frame",
         "access",
         "connections",
         "models",
@@ -46,6 +47,7 @@ ALLOWED = {
     "forms": {"batch_checks", "client", "connections", "django", "kinds"},
     "batch_checks": {"connections", "django"},
     "kinds": set(),
+    "frame": {"django"},
 }
 OURS = {path.stem for path in APP.iterdir() if path.suffix == ".py" or path.is_dir()}
 

@@ -304,6 +304,23 @@ class TestOnThePlatform:
         assert 'aria-disabled="true"' in answer.text
         assert 'id="says-name"' in answer.text
 
+    async def test_the_example_of_the_documentation_runs_from_the_form(self, alice):
+        asked = {
+            "other_image": "images.canfar.net/skaha/terminal:1.1.1",
+            "cmd": "env",
+            "args": "",
+            "gpu": "1",
+        }
+        values = launch_values(**asked, resources="fixed", cores="1", ram="1", env="TEST=test", replicas="2")
+        answer = await alice.post("/launch", values)
+        assert answer.url.startswith("/?group=fit~")
+
+        async def both_ended() -> bool:
+            page = await alice.get(answer.url, headers=FRAGMENT)
+            return "2 completed" in page.text
+
+        await until(both_ended, what="both to complete")
+
     async def test_a_command_with_quotes_runs_whole_and_comes_back_as_it_was_typed(self, alice):
         line = 'bash -c "echo hello; sleep 0.1; echo \\"it\'s a=b\\""'
         answer = await alice.post("/launch", launch_values(cmd=line, args="", env="A=b=c"))
