@@ -49,6 +49,10 @@ class Share:
     def __add__(self, other: "Share") -> "Share":
         return Share(self.cores + other.cores, self.ram + other.ram, self.gpus + other.gpus)
 
+    def without(self, other: "Share") -> "Share":
+        """Answer what is left of this when that is taken."""
+        return Share(*(mine - theirs for mine, theirs in zip(self.parts, other.parts, strict=True)))
+
     def fits(self, whole: "Share") -> bool:
         """Say whether this is no more than that."""
         return all(mine <= there + SLACK for mine, there in zip(self.parts, whole.parts, strict=True))

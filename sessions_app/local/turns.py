@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from .capacity import SLACK, Share, share_of, taken_by
+from .capacity import SLACK, Share, share_of
 from .machine import GIB
 from .session import Session
 
@@ -13,35 +13,63 @@ def sentences(
     waiting: Sequence[Session], admitted: Iterable[Session], whole: Share
 ) -> Iterator[tuple[Session, str]]:
     """Compose a sentence for each session that waits; others' sessions have no name in it."""
-    admitted = sorted(admitted, key=lambda session: session.created)
-    taken = taken_by(admitted, whole)
-    known: dict[tuple[str, tuple[bool, ...]], str] = {}
+    held = _Held(admitted, whole)
+    known: dict[tuple[str, Share], str] = {}
     for session in waiting:
         wanted = share_of(session, whole)
-        lacking = tuple(
-            mine > 0 and mine + theirs > there + SLACK
-            for mine, theirs, there in zip(wanted.parts, taken.parts, whole.parts, strict=True)
-        )
-        if not any(lacking):
-            yield (
-                session,
-                f"Waits for its turn; {_names([waiting[0]], session.user)} came first and needs the room",
-            )
+        if (held.taken + wanted).fits(whole):
+            first = _names([waiting[0]], session.user)
+            yield session, f"Waits for its turn; {first} came first and needs the room"
             continue
-        if (session.user, lacking) not in known:
-            holding = [each for each in admitted if _holds(share_of(each, whole), lacking)]
-            plural = "hold" if len(holding) > 1 else "holds"
-            known[session.user, lacking] = f"{_names(holding, session.user)} {plural}"
-        free = Share(*(there - theirs for there, theirs in zip(whole.parts, taken.parts, strict=True)))
-        what, them = _amounts(session, wanted, lacking, free)
-        yield session, f"Waits for {what}; {known[session.user, lacking]} {them}"
+        if (session.user, wanted) not in known:
+            known[session.user, wanted] = _sentence(session.user, wanted, held)
+        yield session, known[session.user, wanted]
 
 
-def _holds(share: Share, lacking: Sequence[bool]) -> bool:
-    return any(part > 0 and lacks for part, lacks in zip(share.parts, lacking, strict=True))
+def _sentence(user: str, wanted: Share, held: "_Held") -> str:
+    lacking = held.lacking(wanted)
+    holding = held.in_the_way(wanted, lacking)
+    what, them = _amounts(wanted, lacking, held.whole.without(held.taken))
+    return f"Waits for {what}; {_names(holding, user)} {'hold' if len(holding) > 1 else 'holds'} {them}"
 
 
-def _amounts(session: Session, wanted: Share, lacking: Sequence[bool], free: Share) -> tuple[str, str]:
+class _Held:
+    """What is taken now and by whom, looked through once for all who wait."""
+
+    def __init__(self, admitted: Iterable[Session], whole: Share) -> None:
+        self.whole = whole
+        self._shares = [(session, share_of(session, whole)) for session in admitted]
+        self.taken = sum((share for _, share in self._shares), Share(0, 0))
+        self._largest_last: dict[tuple[bool, ...], list[tuple[Session, Share]]] = {}
+
+    def lacking(self, wanted: Share) -> tuple[bool, ...]:
+        """Say of each part whether there is too little of it."""
+        parts = zip(wanted.parts, self.taken.parts, self.whole.parts, strict=True)
+        return tuple(mine > 0 and mine + theirs > there + SLACK for mine, theirs, there in parts)
+
+    def in_the_way(self, wanted: Share, lacking: tuple[bool, ...]) -> list[Session]:
+        """Find the fewest sessions, the largest first, after whose end there is room; oldest first."""
+        left, found = self.taken, []
+        for session, share in reversed(self._ordered(lacking)):
+            if (left + wanted).fits(self.whole):
+                break
+            left = left.without(share)
+            found.append(session)
+        return sorted(found, key=lambda session: session.created)
+
+    def _ordered(self, lacking: tuple[bool, ...]) -> list[tuple[Session, Share]]:
+        def weight(each: tuple[Session, Share]) -> tuple[float, float]:
+            parts = zip(each[1].parts, self.whole.parts, lacking, strict=True)
+            return max((part / there for part, there, lacks in parts if lacks and there), default=0.0), each[
+                0
+            ].created
+
+        if lacking not in self._largest_last:
+            self._largest_last[lacking] = sorted(self._shares, key=weight)
+        return self._largest_last[lacking]
+
+
+def _amounts(wanted: Share, lacking: Sequence[bool], free: Share) -> tuple[str, str]:
     """Word what is asked for of that which is lacking, and the word that stands for it."""
     texts = (
         _count(wanted.cores, "core"),

@@ -45,8 +45,7 @@ class Machine:
             self.running.append(session)
 
     def free(self) -> Share:
-        taken = taken_by(self.running, self.queue.whole)
-        return Share(*(a - b for a, b in zip(self.queue.whole.parts, taken.parts, strict=True)))
+        return self.queue.whole.without(taken_by(self.running, self.queue.whole))
 
 
 @pytest.fixture
@@ -161,3 +160,12 @@ def test_whoever_waits_has_one_sentence_without_an_empty_part(asked: list) -> No
         assert text.startswith("Waits for ")
         assert "; `n" in text
         assert "  " not in text
+
+
+def test_those_are_named_whose_end_makes_room_and_not_whoever_has_a_little(machine: Machine) -> None:
+    machine.ask(name="little")
+    machine.ask(cores=4, ram=4, name="large")
+    machine.ask(ram=1, name="small")
+    waits = machine.ask(cores=4, ram=7)
+    [(_, text)] = sentences([waits], machine.running, machine.queue.whole)
+    assert text == "Waits for 4 cores and 7 GiB of memory; `large` and `small` hold them"
