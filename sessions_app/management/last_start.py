@@ -50,16 +50,23 @@ def is_running(data: Path) -> bool:
 
 
 def running_elsewhere(checkout: Path) -> Path | None:
-    """Return the folder of the portal that was started last from this checkout and runs, if one does."""
+    """Return the folder of the portal that was started last from this checkout and runs, if one does.
+
+    One on the local platform comes before any other: links are for that one.
+    """
     found = []
     for process in psutil.process_iter():
         try:
             words = process.cmdline()
-            if "up" in words[1:4] and _is_ours(words, Path(process.cwd()), checkout):
-                found.append((process.create_time(), _data_of(words, process)))
+            if "up" not in words[1:4] or not _is_ours(words, Path(process.cwd()), checkout):
+                continue
+            data = _data_of(words, process)
+            started = last_start(data)
+            if started is not None:
+                found.append((not started.platform, process.create_time(), data))
         except (psutil.Error, OSError):
             continue
-    return max(found)[1] if found else None
+    return max(found)[2] if found else None
 
 
 def _is_ours(words: list[str], cwd: Path, checkout: Path) -> bool:

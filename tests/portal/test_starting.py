@@ -13,7 +13,7 @@ import httpx
 import psutil
 import pytest
 
-from sessions_app.management.last_start import LastStart
+from sessions_app.management.last_start import LastStart, running_elsewhere
 from tests.platforms import ROOT
 
 
@@ -134,6 +134,32 @@ def test_welcome_says_in_a_sentence_why_there_is_no_link(tmp_path):
     (damaged / "platform").mkdir()
     (damaged / "platform" / "token").write_text("x")
     assert "database" in refused("welcome", "--data", str(damaged))
+
+
+def test_welcome_without_a_folder_takes_that_of_a_portal_of_this_checkout_that_runs(tmp_path):
+    (tmp_path / "manage.py").write_text("print('up', flush=True); input()")
+    starts = {"remote": LastStart(1, "https://skaha.example"), "local": LastStart(2), "other": LastStart(3)}
+    for name, start in starts.items():
+        (tmp_path / name).mkdir()
+        start.keep(tmp_path / name)
+    assert running_elsewhere(tmp_path) is None
+    options = (["--data", "local"], ["--data=remote"], ["--data", "never-started"])
+    running = [standing_in(tmp_path, *each) for each in options]
+    try:
+        assert running_elsewhere(tmp_path) == tmp_path / "local"
+        assert running_elsewhere(tmp_path / "other") is None
+    finally:
+        for each in running:
+            each.communicate("\n")
+    assert running_elsewhere(tmp_path) is None
+
+
+def standing_in(checkout: Path, *options: str) -> subprocess.Popen[str]:
+    """Start something that looks like a portal of this checkout to whoever lists processes."""
+    words = [sys.executable, "manage.py", "up", "--no-browser", *options]
+    process = subprocess.Popen(words, cwd=checkout, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdout.readline() == "up\n"
+    return process
 
 
 def test_people_are_added_by_a_management_command_and_it_says_what_it_refuses(tmp_path):

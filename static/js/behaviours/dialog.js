@@ -29,7 +29,7 @@ export function startDialog() {
     const where = address(trigger);
     if (!where) return;
     opener = { id: trigger.closest("[id]")?.id, text: trigger.textContent };
-    // What went wrong is said by trouble.js.
+    // What went wrong is said by app.js.
     window.htmx.ajax("GET", where, { target: body, swap: "innerHTML" })?.catch(() => {});
   }
 

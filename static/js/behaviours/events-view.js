@@ -2,10 +2,9 @@
 //
 // Rows are known by their id and changed in place, so that what has the focus, is open or is looked at stays so.
 
-import { exact } from "./clock.js";
 import { follow } from "./live.js";
 import { poll } from "./polling.js";
-import { show as showTime } from "./times.js";
+import { exact, show as showTime } from "./times.js";
 
 const CONNECTION = {
   connecting: "connecting",

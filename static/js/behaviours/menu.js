@@ -1,6 +1,10 @@
 // Closes an open <details data-menu> by Escape, and when somebody clicks or goes elsewhere.
 
+let isStarted = false;
+
 export function startMenus() {
+  if (isStarted) return;
+  isStarted = true;
   const open = () => document.querySelectorAll("details[data-menu][open]");
 
   function leave(event) {

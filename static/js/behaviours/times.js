@@ -1,6 +1,77 @@
-// Keeps every <time data-age> and <time data-left> counting between two answers of the server, by the server's clock.
+// Keeps every <time data-age>, <time data-left> and <time data-at> right between two answers of the server.
+//
+// There is one clock, the server's: whatever the browser's own is set to, ages and times left are told by that one.
+// Every answer of the portal says when it was given (X-Server-Time, and a <meta> of the page). Given after it was asked
+// for and before it arrived, it bounds how far the server's time is from the browser's steady clock.
 
-import { exact, local, now } from "./clock.js";
+const HEADER = "X-Server-Time";
+// The steady clock may stand still while a machine sleeps; the two going apart by so much tells of it.
+const APART = 1_500;
+
+const asked = new WeakMap();
+let offset = NaN;
+let wall = Date.now() - performance.now();
+let isAsking = false;
+
+// Milliseconds since 1970, by the server's clock.
+function now() {
+  return performance.now() + (Number.isNaN(offset) ? wall : offset);
+}
+
+// "2026-11-25 14:03" where the browser is, with seconds if asked for.
+function local(moment, seconds = false) {
+  const date = new Date(moment);
+  const shifted = new Date(date.getTime() - date.getTimezoneOffset() * 60_000);
+  return iso(shifted, seconds);
+}
+
+function utc(moment) {
+  return `${iso(new Date(moment), true)} UTC`;
+}
+
+// What a pointer resting on a time is told.
+export function exact(moment) {
+  return new Date(moment).getTimezoneOffset() === 0 ? utc(moment) : `${local(moment, true)} here, ${utc(moment)}`;
+}
+
+function iso(date, seconds) {
+  return date.toISOString().slice(0, seconds ? 19 : 16).replace("T", " ");
+}
+
+// The server's clock showed `time` at some moment between these two of the steady clock.
+function hear(time, sent, received) {
+  if (!Number.isFinite(time)) return;
+  const [least, most] = [time - received, time - sent];
+  offset = Number.isNaN(offset) ? least : Math.min(Math.max(offset, least), most);
+  wall = Date.now() - performance.now();
+}
+
+function startClock() {
+  const meta = document.querySelector('meta[name="server-time"]');
+  const [visit] = performance.getEntriesByType("navigation");
+  if (meta) hear(Number(meta.content), visit?.requestStart ?? 0, visit?.responseStart || performance.now());
+  document.body.addEventListener("htmx:beforeSend", (event) => asked.set(event.detail.xhr, performance.now()));
+  document.body.addEventListener("htmx:beforeOnLoad", ({ detail: { xhr } }) => {
+    const time = xhr.getResponseHeader(HEADER);
+    if (time && asked.has(xhr)) hear(Number(time), asked.get(xhr), performance.now());
+  });
+  setInterval(look, 1_000);
+  document.addEventListener("visibilitychange", look);
+  window.addEventListener("pageshow", look);
+}
+
+// After a sleep the steady clock may be behind: ask what time it is.
+async function look() {
+  if (document.hidden || isAsking) return;
+  if (Math.abs(Date.now() - performance.now() - wall) < APART) return;
+  isAsking = true;
+  try {
+    const sent = performance.now();
+    const answer = await fetch("/healthz", { method: "HEAD", cache: "no-store" });
+    hear(Number(answer.headers.get(HEADER) ?? NaN), sent, performance.now());
+  } catch { /* The portal is away; the next look asks again. */ }
+  isAsking = false;
+}
 
 const STEPS = [[86400, "d"], [3600, "h"], [60, "min"]];
 const DAY = 86400;
@@ -44,6 +115,7 @@ function exactTitle(event) {
 }
 
 export function startTimes() {
+  startClock();
   setInterval(showAll, 1000);
   showAll();
   document.body.addEventListener("htmx:afterSettle", showAll);

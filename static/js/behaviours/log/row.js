@@ -1,6 +1,6 @@
 // Draws one row of a log. Text enters the page as text nodes only.
 
-import { exact } from "../clock.js";
+import { exact } from "../times.js";
 import { links, spans } from "./ansi.js";
 import { level } from "./levels.js";
 
