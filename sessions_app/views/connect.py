@@ -127,6 +127,7 @@ async def _waiting(
         "course": course,
         "now": explanation.sentence or _plainly(course),
         "explanation": explanation,
+        "raw": _raw_beside(explanation.raw, explanation.sentence),
         "usual": usual.words(course.elapsed) if usual else "",
         "percent": usual.percent(course.elapsed) if usual else None,
         "tab_title": course.title(record.name),
@@ -145,6 +146,12 @@ async def _waiting(
     # A fragment is swapped in whatever it says; a page of a session that failed is one of something gone.
     status = 503 if error is not None else 410 if state == "failed" and not request.htmx else 200
     return page(request, "sessions/waiting", context, status=status)
+
+
+def _raw_beside(raw: str, sentence: str) -> str:
+    """Return the platform's own words, unless the sentence above is made of them."""
+    own = raw.partition(": ")[2].rstrip(".").casefold()
+    return "" if own and own in sentence.casefold() else raw
 
 
 _SHOWN = ("state", "stays", "now", "explanation", "notes", "usual", "percent", "tab_icon", "error")

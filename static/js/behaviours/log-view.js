@@ -31,6 +31,7 @@ class LogView {
     this.state = { state: "waiting", text: "" };
     this.connected = "connecting";
     this.isUnheard = true;
+    this.oldUpTo = 0;
     this.queue = [];
     this.frame = 0;
     this.missed = 0;
@@ -63,6 +64,7 @@ class LogView {
     this.press("times", () => this.toggle("times"));
     this.press("copy", () => this.copying.copy());
     this.press("link", () => this.copying.copyLink());
+    this.press("more", () => this.unfold());
     this.finding.start();
     this.keys.start();
     for (const control of this.element.querySelectorAll("[data-log-scripted]")) control.hidden = false;
@@ -124,8 +126,14 @@ class LogView {
   }
 
   learn(message) {
+    if (this.isUnheard) this.oldUpTo = message.line ?? 0;
     this.state = message;
     this.isUnheard = false;
+  }
+
+  // Whether all lines are here that there were when the portal last said how things stand.
+  get isUpToDate() {
+    return !this.isUnheard && this.cursor !== null && this.cursor.line >= (this.state.line ?? 0) && this.state.state !== "waiting";
   }
 
   deny(message) {
@@ -159,7 +167,8 @@ class LogView {
     this.store.extend(message.e, last);
     this.store.put(message.e, message.from, message.lines, message.at);
     this.store.partial = message.partial;
-    if (!this.list.following) this.missed += message.lines.length;
+    // What was there before the page was is not new.
+    if (!this.list.following && !this.isUnheard) this.missed += Math.max(0, last - Math.max(message.from - 1, this.oldUpTo));
     this.widenGutter(last + 1);
   }
 
@@ -223,6 +232,12 @@ class LogView {
 
   // Settings.
 
+  // On a phone the tools that are used less are behind a button.
+  unfold() {
+    const isOpen = this.element.classList.toggle("log--unfolded");
+    this.part("more").setAttribute("aria-expanded", String(isOpen));
+  }
+
   toggle(name) {
     this.settings[name] = !this.settings[name];
     remember(this.settings);
@@ -238,7 +253,21 @@ class LogView {
     else this.list.setWrap(this.settings.wrap);
   }
 
-  // The status line.
+  // The style sheet gives the room of a log without text to the rest of the page. A change from one frame to the next
+  // is not seen by who observes sizes.
+  giveRoom(text) {
+    if (this.element.dataset.text === text) return;
+    this.element.dataset.text = text;
+    this.list.soon();
+  }
+
+  // The status line, and a line for what is said once.
+
+  tell(words) {
+    const place = this.part("told");
+    write(place, words);
+    place.hidden = !words;
+  }
 
   // Until the portal has said how things stand, there is as much as the page was made with.
   get hasText() {
@@ -252,7 +281,7 @@ class LogView {
     this.element.dataset.state = state;
     const pill = this.part("pill");
     pill.hidden = this.list.following || !this.missed;
-    this.element.dataset.text = this.hasText ? "some" : "none";
+    this.giveRoom(this.hasText ? "some" : "none");
     write(pill, `${count(this.missed)} new ${this.missed === 1 ? "line" : "lines"}`);
   }
 }

@@ -1,6 +1,7 @@
 // The lines that somebody chose, by their numbers or by the address of the page; the address names what is chosen.
 
 import { address, placeIn } from "./row.js";
+import { count } from "./words.js";
 
 export class Choice {
   constructor(view) {
@@ -30,6 +31,7 @@ export class Choice {
 
   letGo() {
     this.lines = null;
+    this.view.tell("");
     history.replaceState(history.state, "", location.pathname + location.search);
     this.view.copying.offerPart();
     this.view.list.soon();
@@ -41,6 +43,24 @@ export class Choice {
     history.replaceState(history.state, "", `#${address(epoch, from, to)}`);
     this.view.copying.offerPart();
     this.view.list.soon();
+  }
+
+  chooseRow(index, isRange) {
+    const row = this.view.list.source.row(index);
+    if (!row?.line) return;
+    this.view.list.follow(false);
+    this.choose(row.epoch, isRange && this.lines?.epoch === row.epoch ? this.lines.start : row.line, row.line);
+  }
+
+  // Goes one line on, or one back, from the end of what is chosen that moves.
+  move(by, isRange) {
+    const { list } = this.view;
+    const { epoch, start, from, to } = this.lines;
+    const index = list.source.indexOfKey(`${epoch}.${start === from ? to : from}`) + by;
+    const row = index >= 0 && index < list.source.count ? list.source.row(index) : null;
+    if (!row?.line || row.epoch !== epoch) return;
+    this.choose(epoch, isRange ? start : row.line, row.line);
+    if (!list.isInSight(index)) list.goTo(index);
   }
 
   has(epoch, line) {
@@ -58,13 +78,31 @@ export class Choice {
     if (!this.wanted) return;
     const { view } = this;
     const epoch = this.wanted.epoch ?? view.cursor?.epoch;
-    if (!view.store.epochs.includes(epoch) || view.store.indexOf(epoch, this.wanted.to) < 0) return;
-    const { from, to } = this.wanted;
+    const isThere = (line) => view.store.epochs.includes(epoch) && view.store.indexOf(epoch, line) >= 0;
+    const { from } = this.wanted;
+    let { to } = this.wanted;
+    if (!isThere(to)) {
+      // What is still on its way is waited for.
+      if (!view.isUpToDate) return;
+      this.tell(epoch);
+      to = view.store.lastOf(epoch)?.to ?? 0;
+      if (!isThere(from) || to < from) return;
+    }
     this.wanted = null;
     this.lines = { epoch, start: from, from, to };
     view.copying.offerPart();
     this.goTo(epoch, from);
     if (document.activeElement === document.body) view.area.focus({ preventScroll: true });
+  }
+
+  // Says what of the page's address cannot be shown. A log that goes on may still come to it.
+  tell(epoch) {
+    const { view, wanted } = this;
+    const last = view.store.lastOf(epoch)?.to;
+    const lines = wanted.to > wanted.from ? `lines ${count(wanted.from)} to ${count(wanted.to)}` : `line ${count(wanted.from)}`;
+    const has = last ? `This log has ${count(last)} ${last === 1 ? "line" : "lines"}` : "Of that part of the log nothing is kept";
+    const goesOn = view.state.state === "live" && last ? " so far" : "";
+    view.tell(`${has}${goesOn}; the link leads to ${lines}.`);
   }
 
   goTo(epoch, line) {

@@ -5,6 +5,7 @@ import { address } from "./row.js";
 import { write } from "./words.js";
 
 const MOST_COPIED = 5_000;
+const SHOWN = 2_000;
 
 export class Copying {
   constructor(view) {
@@ -25,16 +26,21 @@ export class Copying {
     await this.toClipboard(view.part("link"), link.href);
   }
 
+  // The button says it in a word, so that it keeps its width; all of it is said aloud.
   async toClipboard(button, text) {
-    const words = button.textContent;
+    let [word, sentence] = ["Copied", "Copied."];
     try {
       if (text === null) throw new Error("too much");
       await navigator.clipboard.writeText(text);
-      write(button, "Copied");
     } catch {
-      write(button, text === null ? "Too long: download it" : "Not copied");
+      [word, sentence] = text === null
+        ? ["Too long", "That is too long for the clipboard: download it instead."]
+        : ["Not copied", "The browser did not let it be copied."];
     }
-    setTimeout(() => write(button, button.dataset.words ?? words), 2_000);
+    write(button, word);
+    button.title = sentence;
+    document.getElementById("said").textContent = sentence;
+    setTimeout(() => { write(button, button.dataset.words); button.title = button.dataset.title; }, SHOWN);
   }
 
   // The selection, else the chosen lines, else all that is shown; null for more than belongs into a clipboard.

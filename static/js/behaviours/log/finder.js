@@ -1,27 +1,38 @@
 // Finds a text in the whole kept log: the portal searches, a stretch at a time, and the page walks on.
+//
+// Only so many lines found are held: of more there is a window, which moves on when somebody steps over its end.
 
-export const MOST_HITS = 5_000;
+export const MOST_LINES = 5_000;
 const PAUSE = 1_000;
 const RETRY = 3_000;
 
 export class Finder {
   // `search(parameters, signal)` answers like the portal's log/search or throws { sentence }; `changed()` is told of
-  // every step.
-  constructor(search, changed) {
-    Object.assign(this, { search, changed });
+  // every step, `landed()` when a step that had to wait for the portal came to its hit.
+  constructor(search, changed, landed) {
+    Object.assign(this, { search, changed, landed });
     this.clear();
   }
 
   clear() {
-    this.stop();
     this.query = null;
-    this.hits = [];
-    this.byLine = new Map();
-    this.at = -1;
-    this.place = null;
+    // Where each window begins, and how many hits are before it; the present one is the last.
+    this.windows = [];
+    this.empty();
     this.state = "idle";
     this.sentence = "";
-    this.revision = (this.revision ?? 0) + 1;
+    this.landing = null;
+  }
+
+  empty() {
+    this.stop();
+    // The lines found: { epoch, line, ranges, text, second }; and how many hits are in them.
+    this.hits = [];
+    this.count = 0;
+    this.byLine = new Map();
+    // The present hit: which of the lines, which of its ranges, and its number in the window.
+    [this.at, this.within, this.number] = [-1, 0, 0];
+    this.place = null;
   }
 
   stop() {
@@ -35,12 +46,18 @@ export class Finder {
     this.clear();
     if (!query.q) { this.changed(); return; }
     this.query = query;
-    this.place = { e: epochs[0], after: 0 };
+    this.open({ place: { e: epochs[0], after: 0 }, before: 0 });
+  }
+
+  open(window) {
+    this.empty();
+    this.windows.push(window);
+    this.place = window.place;
     this.walk();
   }
 
   get isFull() {
-    return this.hits.length >= MOST_HITS;
+    return this.hits.length >= MOST_LINES;
   }
 
   async walk() {
@@ -61,18 +78,43 @@ export class Finder {
       if (!trouble.isFinal) this.timer = setTimeout(() => this.walk(), RETRY);
     }
     this.controller = null;
+    this.land();
     this.changed();
   }
 
   take(answer) {
+    let upTo = answer.upto;
     for (const [line, ranges, text, second] of answer.hits) {
-      if (this.isFull) break;
+      if (this.isFull) { upTo = this.hits.at(-1).line; break; }
       this.byLine.set(`${answer.e}.${line}`, this.hits.length);
       this.hits.push({ epoch: answer.e, line, ranges, text, second });
+      this.count += ranges.length;
     }
-    this.place = answer.end && answer.next_e ? { e: answer.next_e, after: 0 } : { e: answer.e, after: answer.upto };
-    this.revision += 1;
+    const isThrough = answer.end && answer.next_e && upTo === answer.upto;
+    this.place = isThrough ? { e: answer.next_e, after: 0 } : { e: answer.e, after: upTo };
     this.changed();
+  }
+
+  // A step led out of the window: what it was to come to is here now.
+  land() {
+    if (!this.landing || this.state !== "done") return;
+    if (this.landing === "end" && this.isFull) { this.open(this.following()); return; }
+    const isLast = this.landing !== "first";
+    if (!this.hits.length && this.windows.length > 1) { this.goBack(); return; }
+    this.landing = null;
+    if (!this.hits.length) return;
+    this.goTo(isLast ? this.hits.length - 1 : 0, isLast);
+    this.landed();
+  }
+
+  following() {
+    return { place: this.place, before: this.before + this.count };
+  }
+
+  goBack() {
+    this.windows.pop();
+    this.landing = "last";
+    this.open(this.windows.pop());
   }
 
   // The log grew: look through what is new, but not with every line.
@@ -87,29 +129,68 @@ export class Finder {
     return index === undefined ? null : this.hits[index].ranges;
   }
 
-  isNow(epoch, line) {
+  // Which of a line's ranges is the present hit; none of them if it is elsewhere.
+  nowIn(epoch, line) {
     const now = this.hits[this.at];
-    return now?.epoch === epoch && now.line === line;
+    return now?.epoch === epoch && now.line === line ? this.within : -1;
   }
 
-  // Steps to the next or previous line found, round the end; the first step begins behind `place` if it says so.
+  // Steps to the next or previous hit, round the end; the first step begins where `nearest(hits, by)` says. Answers the
+  // line found, or null while it has to be looked for first.
   step(by, nearest) {
-    if (!this.hits.length) return null;
-    if (this.at < 0) this.at = nearest(this.hits, by);
-    else this.at = (this.at + by + this.hits.length) % this.hits.length;
-    this.revision += 1;
+    if (!this.hits.length || this.landing) return null;
+    if (this.at < 0) this.goTo(nearest(this.hits, by), by < 0);
+    else if (this.hits[this.at].ranges[this.within + by]) { this.within += by; this.number += by; }
+    else if (this.hits[this.at + by]) this.goTo(this.at + by, by < 0);
+    else return this.stepOut(by);
     return this.hits[this.at];
+  }
+
+  stepOut(by) {
+    if (by > 0 && this.isFull) { this.landing = "first"; this.open(this.following()); return null; }
+    if (by < 0 && this.windows.length > 1) { this.goBack(); return null; }
+    if (by < 0 && this.isFull) { this.landing = "end"; this.open(this.following()); return null; }
+    if (by > 0 && this.windows.length > 1) {
+      const [first] = this.windows;
+      this.windows = [];
+      this.landing = "first";
+      this.open(first);
+      return null;
+    }
+    this.goTo(by > 0 ? 0 : this.hits.length - 1, by < 0);
+    return this.hits[this.at];
+  }
+
+  goTo(at, isFromBehind) {
+    this.at = at;
+    this.within = isFromBehind ? this.hits[at].ranges.length - 1 : 0;
+    let before = 0;
+    for (let index = 0; index < at; index += 1) before += this.hits[index].ranges.length;
+    this.number = before + this.within;
+  }
+
+  get before() {
+    return this.windows.at(-1)?.before ?? 0;
   }
 
   get words() {
     if (!this.query) return "";
     if (this.state === "refused" || this.state === "trouble") return this.sentence;
-    const total = this.hits.length.toLocaleString("en");
-    const lines = this.hits.length === 1 ? "line" : "lines";
-    if (this.isFull) return `the first ${total} lines; find something rarer to see all`;
-    const found = this.at >= 0 ? `${(this.at + 1).toLocaleString("en")} of ${total} ${lines}` : `${total} ${lines}`;
+    const total = this.before + this.count;
+    const [all, more] = [total.toLocaleString("en"), this.isFull ? "more than " : ""];
+    if (this.state === "searching" && this.landing) return "looking on…";
+    const place = this.at >= 0 ? `hit ${(this.before + this.number + 1).toLocaleString("en")} of ${more}${all}` : "";
+    const found = place || `${more}${all} ${total === 1 ? "hit" : "hits"}`;
     if (this.state === "searching") return `${found} so far, up to line ${this.place.after.toLocaleString("en")}`;
-    return this.hits.length ? found : "not found";
+    return total ? found : "not found";
+  }
+
+  // What "only these" leaves out, if anything.
+  get limit() {
+    const [first, last] = [this.hits[0], this.hits.at(-1)];
+    if (!this.isFull && this.windows.length < 2) return "";
+    const lines = `${first.line.toLocaleString("en")} to ${last.line.toLocaleString("en")}`;
+    return `These are the lines found in lines ${lines}; stepping over their end goes on.`;
   }
 }
 

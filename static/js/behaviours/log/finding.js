@@ -6,12 +6,14 @@ import { Rows } from "./rows.js";
 import { write } from "./words.js";
 
 const TYPING = 250;
+// What is left free beside a hit, in pixels.
+const BESIDE = 48;
 
 export class Finding {
   constructor(view) {
     this.view = view;
     this.wantedStep = 0;
-    this.finder = new Finder((...query) => this.search(...query), () => this.found());
+    this.finder = new Finder((...query) => this.search(...query), () => this.found(), () => this.arrive());
   }
 
   start() {
@@ -91,6 +93,7 @@ export class Finding {
   found() {
     const { view } = this;
     write(view.part("hits"), this.finder.words);
+    view.part("hits").title = this.finder.hits.length ? this.finder.limit : "";
     const isWrong = this.finder.state === "refused";
     view.part("query").setAttribute("aria-invalid", String(isWrong));
     for (const name of ["next", "previous"]) view.part(name).disabled = !this.finder.hits.length;
@@ -105,11 +108,31 @@ export class Finding {
     if (this.view.part("query").value !== (this.finder.query?.q ?? "")) this.find();
     this.wantedStep = this.finder.hits.length || this.finder.state !== "searching" ? 0 : by;
     const hit = this.finder.step(by, (hits) => this.nearest(hits, by));
-    if (!hit) return;
+    if (hit) this.arrive();
+    else if (this.finder.landing && this.isFiltered) list.renew({ keep: false });
+  }
+
+  // Shows the present hit.
+  arrive() {
+    const { list } = this.view;
+    const hit = this.finder.hits[this.finder.at];
     const index = list.source.indexOfKey(`${hit.epoch}.${hit.line}`);
     if (index >= 0 && !list.isInSight(index)) list.goTo(index);
     list.follow(false);
     this.found();
+    this.moveAcross();
+  }
+
+  // Scrolls sideways to the present hit of a long line, once it is drawn.
+  moveAcross() {
+    const { area, list } = this.view;
+    list.draw();
+    const mark = area.querySelector(".log__hit--now");
+    const number = area.querySelector(".log__number");
+    if (!mark || !number) return;
+    const [own, box, edge] = [mark.getBoundingClientRect(), area.getBoundingClientRect(), number.getBoundingClientRect().right];
+    if (own.left < edge) area.scrollLeft -= edge - own.left + BESIDE;
+    else if (own.right > box.right) area.scrollLeft += own.right - box.right + BESIDE;
   }
 
   // The first line found that is in sight or behind it; going back, the last one before.

@@ -1,4 +1,6 @@
-// The keys of a log.
+// The keys of a log. They work wherever the focus is on the page, but in fields and dialogs.
+
+const FIELDS = "input, textarea, select, [contenteditable]:not([contenteditable='false']), dialog";
 
 export class Keys {
   constructor(view) {
@@ -6,16 +8,34 @@ export class Keys {
   }
 
   start() {
-    this.view.listen(this.view.element, "keydown", (event) => this.key(event));
+    this.view.listen(this.view.element, "keydown", (event) => this.ownKey(event));
     this.view.listen(document, "keydown", (event) => this.pageKey(event));
   }
 
-  key(event) {
-    const { choice, finding, list } = this.view;
-    if ((event.ctrlKey || event.metaKey) && event.key === "f") { event.preventDefault(); finding.open(); return; }
-    if (event.key === "Escape" && finding.isOpen) { event.preventDefault(); finding.close(); return; }
-    if (event.key === "Escape" && choice.lines) { event.preventDefault(); choice.letGo(); return; }
-    if (event.ctrlKey || event.metaKey || event.altKey || event.target.closest("input")) return;
+  // Keys that mean something else outside of the log.
+  ownKey(event) {
+    const { finding, area } = this.view;
+    if ((event.ctrlKey || event.metaKey) && event.key === "f") this.does(event, () => finding.open());
+    else if (event.key === "Escape" && finding.isOpen) this.does(event, () => finding.close());
+    else if (event.target === area) this.chooses(event);
+  }
+
+  // Enter chooses the first line in sight; then the arrows lead to others, and with Shift make a range of them.
+  chooses(event) {
+    const { choice, list } = this.view;
+    if (event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.key === "Enter") this.does(event, () => choice.chooseRow(list.firstInSight, event.shiftKey));
+    const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+    if (by && choice.lines) this.does(event, () => choice.move(by, event.shiftKey));
+  }
+
+  pageKey(event) {
+    const { choice, finding, list, area } = this.view;
+    if (event.defaultPrevented || event.ctrlKey || event.metaKey || event.altKey) return;
+    if (event.target.closest?.(FIELDS) || document.querySelector("dialog[open]")) return;
+    // Nobody steers what is not to be seen.
+    if (!area.clientHeight) return;
+    if (event.key === "Escape" && choice.lines) { this.does(event, () => choice.letGo()); return; }
     const line = list.heights.usual;
     const does = {
       j: () => list.move(line),
@@ -29,21 +49,18 @@ export class Keys {
       t: () => this.view.toggle("times"),
       n: () => finding.step(1),
       N: () => finding.step(-1),
+      "/": () => finding.open(),
     }[event.key];
-    if (!does) return;
+    if (does) this.does(event, does);
+  }
+
+  does(event, then) {
     event.preventDefault();
-    does();
+    then();
   }
 
   toStart() {
     this.view.list.follow(false);
     this.view.list.goTo(0, 0);
-  }
-
-  pageKey(event) {
-    if (event.key !== "/" || event.ctrlKey || event.metaKey || event.altKey) return;
-    if (event.target.closest("input, textarea, select, dialog")) return;
-    event.preventDefault();
-    this.view.finding.open();
   }
 }

@@ -4,8 +4,8 @@ import { exact } from "../times.js";
 import { links, spans } from "./ansi.js";
 import { level } from "./levels.js";
 
-// `look` is { epochs, chosen, hits, now }: whether numbers need their epoch, whether the line is chosen, the stretches
-// of the visible text that were found, and which of the lines found is the present one.
+// `look` is { chosen, hits, now, failed }: whether the line is chosen, the stretches of the visible text that were found,
+// which of them is the present one, and whether what is absent could not be loaded.
 export function lineRow(row, look) {
   const element = make("div", "log__line");
   element.dataset.line = row.line;
@@ -17,7 +17,7 @@ export function lineRow(row, look) {
     element.append(make("span", "log__text", look.failed ? "This line could not be loaded; it is tried again." : "…"));
     return element;
   }
-  const [text, visible] = textOf(row.text, look.hits ?? [], look.isNow);
+  const [text, visible] = textOf(row.text, look.hits ?? [], look.hits?.[look.now]);
   const guessed = level(visible);
   if (guessed) element.dataset.level = guessed;
   element.append(text);
@@ -47,7 +47,7 @@ function moment(second) {
   return element;
 }
 
-function textOf(raw, hits, isNow) {
+function textOf(raw, hits, now) {
   const holder = make("span", "log__text");
   const looks = spans(raw);
   const visible = looks.map((span) => span.text).join("");
@@ -59,17 +59,17 @@ function textOf(raw, hits, isNow) {
     const cuts = [at, ...[...edges].filter((edge) => edge > at && edge < end).sort((a, b) => a - b), end];
     for (let index = 0; index + 1 < cuts.length; index += 1) {
       const [from, to] = [cuts[index], cuts[index + 1]];
-      holder.append(piece(visible.slice(from, to), span.classes, covering(addresses, from), covering(hits, from), visible, isNow));
+      holder.append(piece(visible.slice(from, to), span.classes, covering(addresses, from), covering(hits, from), visible, now));
     }
     at = end;
   }
   return [holder, visible];
 }
 
-function piece(text, classes, link, hit, visible, isNow) {
+function piece(text, classes, link, hit, visible, now) {
   let node = document.createTextNode(text);
   if (classes) node = wrap(make("span", classes), node);
-  if (hit) node = wrap(make("mark", isNow ? "log__hit log__hit--now" : "log__hit"), node);
+  if (hit) node = wrap(make("mark", hit === now ? "log__hit log__hit--now" : "log__hit"), node);
   if (!link) return node;
   const anchor = make("a", "log__link");
   anchor.href = visible.slice(...link);

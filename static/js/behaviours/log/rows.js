@@ -19,7 +19,7 @@ export class Rows {
     if (row.note !== undefined) return row.note;
     const { choice, finding, store } = this.view;
     const { finder } = finding;
-    const found = finder.hitsOf(row.epoch, row.line) ? `${finder.query.q} ${finder.isNow(row.epoch, row.line)}` : "";
+    const found = finder.hitsOf(row.epoch, row.line) ? `${finder.query.q} ${finder.nowIn(row.epoch, row.line)}` : "";
     // A line that is whole never changes.
     const text = row.text === undefined ? `absent ${store.hasFailed}` : row.partial ? `partial ${row.text}` : "";
     return `${choice.has(row.epoch, row.line)} ${found} ${text}`;
@@ -32,7 +32,7 @@ export class Rows {
     return lineRow(row, {
       chosen: choice.has(row.epoch, row.line),
       hits: finding.finder.hitsOf(row.epoch, row.line),
-      isNow: finding.finder.isNow(row.epoch, row.line),
+      now: finding.finder.nowIn(row.epoch, row.line),
       failed: store.hasFailed,
     });
   }
