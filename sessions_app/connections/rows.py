@@ -26,6 +26,8 @@ SHOWN_GONE = 8.0
 LINGERING = 60.0
 # So long after an end its events may still come in.
 NEWS_OF_AN_END = timedelta(minutes=2)
+# They come one by one where many ended; so often, in seconds, they are looked for, and the page changes.
+ENDS_EVERY = 15.0
 # What stands for an operation that can no longer be taken back.
 SENT_ALREADY = "sent"
 
@@ -156,6 +158,7 @@ class Listing:
         # What the platform lists no more and nobody destroyed here, with the time until which that is shown.
         self._vanished: dict[int, tuple[Known, float]] = {}
         self._rows_until = float("inf")
+        self._looked_for_ends = float("-inf")
 
     def rows(self) -> tuple[Row, ...]:
         """Return the listed sessions, newest first, and for a moment those that vanished."""
@@ -241,6 +244,9 @@ class Listing:
 
     async def _learn_ends(self) -> None:
         """Take in what was kept of lately ended sessions meanwhile: their events tell when they ended."""
+        if time.monotonic() - self._looked_for_ends < ENDS_EVERY:
+            return
+        self._looked_for_ends = time.monotonic()
         since = datetime.now(UTC) - NEWS_OF_AN_END
         wanted = {
             known.record.pk: known.record

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections import Counter
+from collections import Counter, OrderedDict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -127,25 +127,39 @@ class Shown:
     first: int
     last: int
     tabs: tuple[Tab, ...]
+    # What of the lines can be seen, at the precision in which it is shown, as a short name.
+    face: str
     # All of the one group that is shown, if it is one.
     group: Group | None = None
 
-    @property
-    def faces(self) -> list[object]:
-        """What of it can be seen, at the precision in which it is shown."""
-        return [(line.toggle, line.is_open, _face(line.item)) for line in self.lines]
+
+# What was shown last, by the very list it was made of: that list stays one object until there is news.
+_latest: OrderedDict[tuple[int, Filter], tuple[Sequence[Row], Shown]] = OrderedDict()
+MOST_LATEST = 24
 
 
 def shown(rows: Sequence[Row], wanted: Filter) -> Shown:
-    """Return the page of ``rows`` that ``wanted`` asks for."""
+    """Return the page of ``rows`` that ``wanted`` asks for; most looks are for what was shown before."""
+    key = (id(rows), wanted)
+    if key not in _latest:
+        # The list is kept beside it, so that no other one can have its place in memory.
+        _latest[key] = (rows, _shown(rows, wanted))
+        if len(_latest) > MOST_LATEST:
+            _latest.popitem(last=False)
+    return _latest[key][1]
+
+
+def _shown(rows: Sequence[Row], wanted: Filter) -> Shown:
     counted = [row for row in rows if wanted.lets(row, whatever_state=True)]
     passing = [row for row in counted if wanted.lets(row)]
     items = _items(passing, wanted)
     pages = max(1, -(-len(items) // PAGE_SIZE))
     start = (min(wanted.page, pages) - 1) * PAGE_SIZE
     part = items[start : start + PAGE_SIZE]
+    lines = [line for item in part for line in _lines(item, wanted)]
     return Shown(
-        lines=[line for item in part for line in _lines(item, wanted)],
+        lines=lines,
+        face=version([(line.toggle, line.is_open, _face(line.item)) for line in lines]),
         total=len(passing),
         all_lines=len(items),
         ended=sum(row.state in OVER for row in counted),

@@ -39,7 +39,7 @@ async def listing(request: PortalRequest, connection: Connection) -> HttpRespons
     away = listings.away(reading)
     version = listings.version(
         request.get_full_path(),
-        shown.faces,
+        shown.face,
         shown.tabs,
         shown.ended,
         reason,

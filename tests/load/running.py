@@ -130,7 +130,7 @@ async def create(running: Portal, count: int) -> None:
     async with _platform(running) as client:
 
         async def one(number: int) -> None:
-            form = {"name": f"load-{number:04}", "image": IMAGE, "type": "headless", "cmd": "true"}
+            form = {"name": f"{number:04}-load", "image": IMAGE, "type": "headless", "cmd": "true"}
             async with client.post(f"{running.platform_url}/session", data=form) as answer:
                 assert answer.status == 200, f"{answer.status}: {await answer.text()}"
 

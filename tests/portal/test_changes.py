@@ -258,3 +258,12 @@ async def test_while_the_platform_is_away_actions_are_off_and_it_is_said_once(al
 async def _whole(client, words: str) -> str:
     page = (await client.get("/")).text
     return page if words in page else ""
+
+
+async def test_the_slots_come_with_the_rows_that_they_count(alice):
+    page = await fragment(alice)
+    assert 'id="slots" hx-swap-oob="morph"' in page
+    slots = re.search(r'class="meter__figures">(\d+) of (\d+)<', page.partition('id="slots"')[2])
+    assert slots is not None
+    assert slots[1] == "0"
+    assert "hx-swap-oob" not in (await alice.get("/")).text
