@@ -252,12 +252,23 @@ def test_a_level_is_guessed_from_what_the_line_says_and_only_when_it_is_sure(qui
 
 @pytest.mark.parametrize("unit", [*HOSTILE, "https://a/(", "http://", "\x1b[31mx\x1b[m", "[ERROR"])
 def test_ten_times_the_text_takes_about_ten_times_the_time(quiet: Page, unit: str) -> None:
+    taken: list[tuple[float, float]] = []
+    # A machine that is busy with other things takes longer at times, a bad algorithm always. Quadratic would be a
+    # hundred times; a few clock ticks are granted to the small one.
+    while len(taken) < 5 and not any(large < 40 * max(small, 10) for small, large in taken):
+        taken.append(times_of(quiet, unit))
+    print(f"{unit[:12]!r}: milliseconds for 500 kB and 5 MB: {taken}")
+    assert any(large < 40 * max(small, 10) for small, large in taken), taken
+
+
+def times_of(page: Page, unit: str) -> tuple[float, float]:
+    """Return how many milliseconds a text and one ten times as long take."""
     small, large = run(
-        quiet,
+        page,
         """
-        const taken = [1e6, 1e7].map((size) => {
+        const taken = [5e5, 5e6].map((size) => {
           const text = given.repeat(size / given.length);
-          visible(text.slice(0, 100_000));
+          visible(text.slice(0, 50_000));
           const begun = performance.now();
           spans(text); visible(text); links(text); level(text);
           return performance.now() - begun;
@@ -266,9 +277,7 @@ def test_ten_times_the_text_takes_about_ten_times_the_time(quiet: Page, unit: st
         """,
         unit,
     )
-    print(f"{unit[:12]!r}: {small:.0f} ms for 1 MB, {large:.0f} ms for 10 MB")
-    # Quadratic would be a hundred times; a few clock ticks are granted to the small one.
-    assert large < 40 * max(small, 20)
+    return small, large
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

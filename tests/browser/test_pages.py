@@ -30,10 +30,10 @@ def places(page) -> dict[str, str]:
     }
 
 
-def findings(page) -> list[str]:
-    found = Axe().run(
-        page, options={"runOnly": ["wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice"]}
-    )
+def findings(page, *rules: str) -> list[str]:
+    """Return what is wrong with a page, by these rules or by all."""
+    rules = rules or ("wcag2a", "wcag2aa", "wcag21aa", "wcag22aa", "best-practice")
+    found = Axe().run(page, options={"runOnly": list(rules)})
     return [
         f"{each['id']}: {node['html'][:160]} {node.get('failureSummary', '')[:200]}"
         for each in found.response["violations"]
@@ -41,17 +41,26 @@ def findings(page) -> list[str]:
     ]
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
+def findings_by_day_and_night(page) -> list[str]:
+    """Return what is wrong with a page in the light, and with its colours also in the dark."""
+    page.emulate_media(color_scheme="light")
+    by_day = findings(page)
+    page.emulate_media(color_scheme="dark")
+    return by_day + [
+        f"in the dark: {each}" for each in findings(page, "color-contrast", "link-in-text-block")
+    ]
+
+
 @pytest.mark.parametrize("size", SIZES)
-def test_axe_finds_nothing_and_nothing_scrolls_sideways(page, open_context, scheme, size):
+def test_axe_finds_nothing_and_nothing_scrolls_sideways(page, open_context, size):
     looked_at = places(page)
-    context = open_context(color_scheme=scheme, viewport=SIZES[size], has_touch=size == "phone")
+    context = open_context(viewport=SIZES[size], has_touch=size == "phone", reduced_motion="reduce")
     tab = context.new_page()
     wrong = {}
     for name, address in looked_at.items():
         tab.goto(address)
         tab.wait_for_load_state("load")
-        if found := findings(tab):
+        if found := findings_by_day_and_night(tab):
             wrong[name] = found
         width = tab.evaluate("document.documentElement.scrollWidth")
         if width > SIZES[size]["width"]:

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from tests.browser.test_journeys import TERMINAL, launch_batch
-from tests.browser.test_pages import SIZES, findings
+from tests.browser.test_pages import SIZES, findings_by_day_and_night
 
 LAB = "images.canfar.net/skaha/base-notebook"
 MISSING = "images.canfar.net/skaha/no-such-image:1"
@@ -185,13 +185,13 @@ def test_without_scripts_the_page_waits_too(page, open_context, portal):
     expect(plain.get_by_role("heading", name="Facts")).to_be_in_viewport()
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
 @pytest.mark.parametrize("size", SIZES)
-def test_axe_finds_nothing_while_one_waits(page, open_context, scheme, size):
+def test_axe_finds_nothing_while_one_waits(page, open_context, size):
     address = wait_in_vain(page)
     launch_batch(page, "fails", "sh", "-c echo${IFS}no${IFS}licence;exit${IFS}127")
     expect(page.locator("#session .state")).to_have_text("Failed")
-    tab = open_context(color_scheme=scheme, viewport=SIZES[size], has_touch=size == "phone").new_page()
+    phone = size == "phone"
+    tab = open_context(viewport=SIZES[size], has_touch=phone, reduced_motion="reduce").new_page()
     wrong = {}
     for name, where in {"waiting": f"{address}/open", "session": address, "failed": page.url}.items():
         tab.goto(where)
@@ -199,7 +199,7 @@ def test_axe_finds_nothing_while_one_waits(page, open_context, scheme, size):
             tab.get_by_role("link", name="Timeline").click()
         tab.locator(".events__row").first.wait_for()
         tab.locator(".events__row summary").first.click()
-        if found := findings(tab):
+        if found := findings_by_day_and_night(tab):
             wrong[name] = found
         width = tab.evaluate("document.documentElement.scrollWidth")
         if width > SIZES[size]["width"]:
