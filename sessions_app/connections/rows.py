@@ -11,6 +11,7 @@ from typing import Any
 from asgiref.sync import sync_to_async
 from django.db import transaction
 
+from sessions_app import reasons
 from sessions_app.client.values import SessionInfo
 from sessions_app.connections.ends import ended, told_end
 from sessions_app.models import Person, Record, Step
@@ -64,6 +65,11 @@ class Row:
     def began(self) -> datetime:
         """When the platform says that it began, or when it was first seen where the platform does not say."""
         return self.started or self.seen
+
+    @property
+    def cannot_start(self) -> bool:
+        """Whether it waits in vain, and has to be changed and launched again."""
+        return self.state == "pending" and reasons.cannot_start(self.reason)
 
     @property
     def in_transition(self) -> bool:

@@ -10,7 +10,7 @@ from sessions_app.client import errors
 AFTERWARDS = 10.0
 CAME_BACK = (
     "The local platform stopped, and was started again.",
-    "It is being asked now; this page goes on by itself.",
+    "It is being asked now.",
 )
 
 _word: tuple[str, str] | None = None

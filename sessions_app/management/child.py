@@ -22,7 +22,7 @@ PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 # So often in a row; one that has run for a while begins the count anew.
 MOST_STARTS = 10
 RAN_WELL = 60.0
-SESSIONS_GO_ON = "Your sessions go on meanwhile, and this page goes on by itself."
+PAGE_GOES_ON = "This page goes on by itself."
 
 
 class LocalPlatform:
@@ -90,7 +90,7 @@ class LocalPlatform:
                 self._give_up(say)
                 return
             pause = PAUSES[min(starts, len(PAUSES) - 1)]
-            supervised.away("The local platform stopped, and is being started again.", SESSIONS_GO_ON)
+            supervised.away("The local platform stopped, and is being started again.", PAGE_GOES_ON)
             say(
                 f"The local platform ended ({_ending(code)}). Its sessions go on. It is started again in {pause:g} s."
             )
@@ -113,7 +113,7 @@ class LocalPlatform:
     def _give_up(self, say: Callable[[str], object]) -> None:
         supervised.away(
             f"The local platform stopped {MOST_STARTS} times in a row, so it is not started again.",
-            "The terminal that the portal was started in shows why. Your sessions go on meanwhile.",
+            "The terminal that the portal was started in shows why.",
         )
         again = " ".join(self.command)
         say(

@@ -23,6 +23,7 @@ __all__ = [
     "STUCK",
     "EventLike",
     "Explanation",
+    "cannot_start",
     "explain",
     "is_noise",
     "is_note",
@@ -40,6 +41,11 @@ SILENCE = 120.0
 _NOISE = re.compile(r"Unhealthy|ProbeWarning")
 _END = re.compile(r"Completed|Killing")
 # How it differs from what was asked for; said beside the reason, never as the reason.
+_FAILING = [
+    re.compile(re.sub(r"\\{\d\\}", ".+", re.escape(rule.sentence)), re.DOTALL)
+    for rule in RULES
+    if rule.severity == FAILING
+]
 _NOTED = re.compile(r"StandsFor|WithoutGPU")
 
 
@@ -106,6 +112,12 @@ def explain(state: str, events: Sequence[EventLike], age: float | None = None) -
     return _by_rule(state, looked_at, age or 0.0) or Explanation(
         _raw(looked_at), severity=OVER if state == "failed" else MOVING, raw=_raw(looked_at)
     )
+
+
+@lru_cache(maxsize=4096)
+def cannot_start(said: str) -> bool:
+    """Say whether a sentence of ours is about a session that has to be changed and launched again."""
+    return any(words.fullmatch(said) for words in _FAILING)
 
 
 def notes(events: Sequence[EventLike]) -> list[str]:

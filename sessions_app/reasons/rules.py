@@ -233,7 +233,7 @@ RULES: tuple[Rule, ...] = (
         "pending failed",
         PULL,
         r"serves (.{1,80}?) sessions; nothing in it runs as a (\S{1,40}) session",
-        "The image serves {0} sessions, not {1}.",
+        "The image serves {0} sessions, not {1} ones.",
         "It was made for another kind of session, so it cannot start.",
         "Change the image or the kind, and launch again.",
         FAILING,

@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from sessions_app.client.values import Event
-from sessions_app.reasons import explain, notes, rule_for, says, sentence
+from sessions_app.reasons import cannot_start, explain, notes, rule_for, says, sentence
 from sessions_app.reasons.rules import LONGEST, RULES
 
 NOON = datetime(2026, 3, 1, 12, tzinfo=UTC)
@@ -351,7 +351,7 @@ WORDINGS = [
         "pending",
         "Failed",
         f'Failed to pull image "{IMAGE}": it serves headless sessions; nothing in it runs as a notebook session',
-        "The image serves headless sessions, not notebook.",
+        "The image serves headless sessions, not notebook ones.",
     ),
     ("failed", "Failed", "Could not run 'sh': No such file or directory", "The image has no `sh`."),
     (
@@ -520,3 +520,20 @@ def test_who_waits_is_told_for_what_and_who_has_it():
 )
 def test_an_image_without_a_shell_is_told_as_such(message):
     assert sentence("failed", told(("Warning", "Failed", message))) == "The image has no `sh`."
+
+
+def test_a_sentence_tells_whether_what_it_is_about_can_never_start():
+    told_so = told(
+        (
+            "Warning",
+            "Failed",
+            (
+                'Failed to pull image "h/p/it:1": it serves desktop sessions; nothing in it '
+                "runs as a notebook session"
+            ),
+        )
+    )
+    assert cannot_start(sentence("pending", told_so))
+    assert cannot_start("The image was not found: check its name and tag.")
+    assert not cannot_start("Waits for 2 cores; `test-2` holds them.")
+    assert not cannot_start("")

@@ -2,6 +2,7 @@
 
 import re
 
+import httpx
 import psutil
 import pytest
 
@@ -190,3 +191,25 @@ async def test_replicas_are_one_line_and_are_chosen_as_one(alice):
 
 async def _lists(client, words: str) -> bool:
     return words in (await client.get("/", headers=FRAGMENT)).text
+
+
+async def test_what_can_never_start_is_red_in_the_list_with_the_way_to_change_it_first(alice, clean_platform):
+    # Launched elsewhere: the form of the portal tells it before.
+    headers = {
+        "Authorization": f"Bearer {clean_platform.token}",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }
+    given = {"name": "vain", "image": "images.canfar.net/skaha/nope:1", "cmd": "true"}
+    httpx.post(
+        f"{clean_platform.url}/session", params=given, headers=headers, trust_env=False
+    ).raise_for_status()
+
+    async def told():
+        page = await alice.get("/")
+        return page.text if "Cannot start" in page.text else ""
+
+    page = await until(told, seconds=60, what="the reason")
+    assert "The image was not found" in page
+    row = page[page.index('data-name="vain"') :]
+    assert row.index(">Change<") < row.index(">Log<")
+    assert "state--pending" not in row[: row.index("</tr>")]
