@@ -106,7 +106,10 @@ def _first(link: launch_links.Link, around: Surroundings, again: Asked | None) -
     """Return the form as it is first shown; what a link or an earlier launch says is checked at once."""
     fields = dict(link.fields if again is None else again.fields)
     if "kind" not in fields:
-        fields["kind"] = next((each.key for each in KINDS if around.images_of(each.key)), KINDS[0].key)
+        fit = around.fit(fields.get("image", ""))
+        served = [each.key for each in KINDS if fit and each.key in fit.kinds]
+        offered = [each.key for each in KINDS if around.images_of(each.key)]
+        fields["kind"] = (served or offered or [KINDS[0].key])[0]
     filled = _with_defaults(fields, around)
     return LaunchForm(filled.initial, around=around) if again is not None or link.fills else filled
 

@@ -90,6 +90,11 @@ class TestOnThePlatform:
         assert "This image is for Batch, not for CARTA." in wrong.text
         assert 'name="anyway"' not in wrong.text
 
+    async def test_an_image_alone_chooses_a_kind_that_it_serves(self, alice):
+        page = await alice.get("/launch?image=skaha/terminal:1.1.1")
+        assert re.search(r'value="headless" checked', page.text)
+        assert "This image is for" not in page.text
+
     async def test_a_batch_link_keeps_its_command_and_number(self, alice):
         page = await alice.get("/launch?kind=headless&cmd=python3+fit.py+%22a+b%22&replicas=3")
         assert 'name="cmd" value="python3 fit.py &quot;a b&quot;"' in page.text
