@@ -1,6 +1,7 @@
 """Who gets in, how, and that nothing is left behind when they leave."""
 
 import json
+import re
 import subprocess
 import sys
 import uuid
@@ -81,6 +82,16 @@ async def test_a_wrong_password_is_said_with_the_name_kept_and_the_password_not(
     assert 'value="ann"' in answer.text
     assert 'name="next" value="/s/abc#L7"' in answer.text
     assert "canary-4711" not in answer.text
+
+
+async def test_whoever_guesses_is_told_how_long_to_wait(platform, anonymous, connections_closed):
+    for _ in range(6):
+        answer = await anonymous.post("/signin", {"username": "guessed", "password": "canary-4711"})
+    assert answer.status_code == 502
+    said = re.search(r'role="alert">(.*?)</p>', answer.text)[1]
+    assert re.fullmatch(
+        r"Too many wrong passwords were tried for this name\. Wait \d+ seconds and try again\.", said
+    )
 
 
 @pytest.mark.parametrize("typed", [("", "x"), ("ann", ""), ("ann", "x" * 2000)])

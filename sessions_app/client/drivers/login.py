@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import httpx
 
-from ..answers import Answer
-from ..errors import NotSignedInError, TooLargeError
+from ..answers import Answer, retry_after
+from ..errors import NotSignedInError, PlatformUnavailableError, TooLargeError
 from ..running import Effort
 from ..wire import SMALL_LIMIT, Request
 from .troubles import TROUBLE, trouble
@@ -37,6 +37,14 @@ async def login(address: str, name: str, password: str) -> str:
     answer = Answer(_ASKED, response.status_code, kept_headers(response), body, secrets=(password,))
     if answer.status == 401:
         raise NotSignedInError("The name or the password is not right.", status=401)
+    after = retry_after(answer.headers.get("retry-after", ""))
+    if answer.status == 503 and after is not None and b"wrong passwords" in body:
+        raise PlatformUnavailableError(
+            "Too many wrong passwords were tried for this name.",
+            status=503,
+            retry_after=after,
+            advice=f"Wait {after:.0f} seconds and try again.",
+        )
     return answer.checked().text().strip()
 
 
