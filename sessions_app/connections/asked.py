@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 from typing import Any
 
-from sessions_app.connections.commands import argument_words
+from sessions_app.connections.commands import UnreadableError, argument_words
 from sessions_app.models import Operation, Record
 from sessions_app.models.journal import Verb
 
@@ -42,11 +42,19 @@ def _of_request(request: dict[str, Any]) -> Asked:
     plain = ("kind", "image", "name", "cores", "ram", "gpu", "cmd", "args", "script", "replicas")
     fields = {name: str(request[name]) for name in plain if request.get(name) is not None}
     if "cmd" in fields and "args" in fields:
-        # What was given in two fields reads as one line.
-        fields["cmd"] = f"{fields['cmd']} {shlex.join(argument_words(fields.pop('args')))}"
+        fields["cmd"] = _one_line(fields["cmd"], fields.pop("args"))
     fields |= {
         "resources": "fixed" if is_fixed else "flexible",
         "env": "\n".join(f"{name}=" for name in names),
         "lost": ",".join(names),
     }
     return Asked(fields, names, request.get("replicas") or 1)
+
+
+def _one_line(cmd: str, args: str) -> str:
+    """Return as one command line what was given in two fields, also where an older portal took no heed of quotes."""
+    try:
+        words = argument_words(args)
+    except UnreadableError:
+        words = args.split(" ")
+    return f"{cmd} {shlex.join(words)}"

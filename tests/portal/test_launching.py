@@ -339,6 +339,14 @@ class TestOnThePlatform:
         page = await alice.get(f"/launch?again={record.slug}")
         assert f'name="cmd" value="{escape(line)}"' in page.text
 
+    async def test_what_an_older_portal_launched_with_a_lone_quote_comes_back_too(self, alice):
+        await alice.post("/launch", launch_values())
+        await Operation.objects.aupdate(
+            request={"kind": "headless", "image": TERMINAL, "name": "fit", "cmd": "echo", "args": '"a b'}
+        )
+        page = await alice.get(f"/launch?again={(await Record.objects.aget()).slug}")
+        assert f'name="cmd" value="{escape(shlex.join(["echo", chr(34) + "a", "b"]))}"' in page.text
+
     async def test_a_script_comes_back_as_it_was_written(self, alice):
         script = '\n#!/bin/sh\nfor n in 1 2; do\n  echo "$n <b>"\ndone\n'
         await alice.post("/launch", launch_values(cmd="", args="", script=script))
