@@ -240,6 +240,7 @@ def test_levels_are_told_by_a_mark_beside_the_line(page: Page, written: Locator)
 
 def test_the_log_stays_when_its_session_is_destroyed(page: Page, written: Locator) -> None:
     # What has ended is destroyed without a question.
+    expect(page.locator("#session .state")).to_have_text("Completed")
     page.get_by_role("link", name="Destroy").click()
     expect(page.locator("#notices")).to_contain_text("was destroyed")
     end = time.monotonic() + 60
