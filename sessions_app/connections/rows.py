@@ -26,7 +26,7 @@ SEEN_HAPPEN = timedelta(seconds=10)
 SHOWN_GONE = 8.0
 LINGERING = 60.0
 # So long after an end its events may still come in.
-NEWS_OF_AN_END = timedelta(minutes=2)
+NEWS_OF_AN_END = timedelta(minutes=30)
 # They come one by one where many ended; so often, in seconds, they are looked for, and the page changes.
 ENDS_EVERY = 15.0
 # What stands for an operation that can no longer be taken back.
@@ -165,6 +165,7 @@ class Listing:
         self._vanished: dict[int, tuple[Known, float]] = {}
         self._rows_until = float("inf")
         self._looked_for_ends = float("-inf")
+        self._ends_learned: set[int] = set()
 
     def rows(self) -> tuple[Row, ...]:
         """Return the listed sessions, newest first, and for a moment those that vanished."""
@@ -257,12 +258,17 @@ class Listing:
         wanted = {
             known.record.pk: known.record
             for known in self._known.values()
-            if known.info.state in OVER and _changed(known.record) > since and not told_end(known.record)
+            if known.info.state in OVER
+            and known.record.pk not in self._ends_learned
+            and _changed(known.record) > since
+            and not told_end(known.record)
         }
         if wanted:
-            kept = Record.objects.filter(pk__in=list(wanted)[:500]).values_list("pk", "events")
-            async for pk, events in kept:
+            # What was asked for the last time is whole, and is not looked at again.
+            kept = Record.objects.filter(pk__in=list(wanted)[:500], events_kept_at__isnull=False)
+            async for pk, events in kept.values_list("pk", "events"):
                 wanted[pk].events = events
+                self._ends_learned.add(pk)
 
     def _note_vanished(self, listed: set[str]) -> None:
         """Keep showing for a moment what is listed no more; what was destroyed from here is not missed."""
