@@ -49,7 +49,7 @@ class Limits:
     @property
     def offered_gpus(self) -> int:
         """Answer how many GPUs can be asked for, and may be had together."""
-        return machine.gpus() if self.gpus is None else self.gpus
+        return min(MOST_GPUS, machine.gpus() if self.gpus is None else max(0, self.gpus))
 
     def lifetime_of(self, kind: str) -> float:
         """Answer how long a session of this kind may run."""

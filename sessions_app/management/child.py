@@ -28,10 +28,12 @@ PAGE_GOES_ON = "This page goes on by itself."
 class LocalPlatform:
     """Starts the local platform, hears what it announces, and stops it; its sessions live on."""
 
-    def __init__(self, port: int, data: Path, images: str | None = None) -> None:
+    def __init__(self, port: int, data: Path, images: str | None = None, gpus: int | None = None) -> None:
         self.command = [sys.executable, "-m", "sessions_app.local", "--port", str(port), "--data", str(data)]
         if images:
             self.command += ["--images", images]
+        if gpus is not None:
+            self.command += ["--gpus", str(gpus)]
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._process = self._start()

@@ -270,3 +270,20 @@ def test_a_local_platform_that_died_is_started_again_and_the_page_says_so_meanwh
         portal.kill()
         portal.wait(15)
         portal.stdout.close()
+
+
+def test_the_local_platform_offers_as_many_gpus_as_the_start_says(tmp_path):
+    words, environment = command(
+        *("up", "--gpus", "2", "--no-browser", "--data", str(tmp_path)),
+        *("--port", free_port(), "--platform-port", free_port()),
+    )
+    portal = subprocess.Popen(words, cwd=ROOT, env=environment, stdout=subprocess.PIPE, text=True)
+    try:
+        told = dict(line.split("=", 1) for line in [portal.stdout.readline() for _ in range(3)][1:])
+        url, token = (told[f"export CANFAR_{name}"].strip() for name in ("URL", "TOKEN"))
+        answer = httpx.get(f"{url}/context", headers={"Authorization": f"Bearer {token}"}, trust_env=False)
+        assert answer.json()["gpus"] == {"options": [1, 2]}
+    finally:
+        portal.terminate()
+        portal.wait(15)
+        portal.stdout.close()

@@ -46,6 +46,9 @@ class Command(BaseCommand):
         parser.add_argument(
             "--images", help="share pulled images with other data folders: the folder they are in"
         )
+        parser.add_argument(
+            "--gpus", type=int, help="GPUs that the local platform offers, also where the machine has fewer"
+        )
         parser.add_argument("--platform", help="a Skaha server to speak to instead (or CANFARWEB_PLATFORM)")
         parser.add_argument("--no-browser", action="store_true", help="do not open the browser")
 
@@ -55,7 +58,7 @@ class Command(BaseCommand):
         port = options["port"]
         claim(port, "--port")
         lock = _only_one(Path(settings.DATA_DIR))
-        platform = None if not settings.PLATFORM_IS_LOCAL else self._start_platform(port, options["images"])
+        platform = None if not settings.PLATFORM_IS_LOCAL else self._start_platform(port, options)
         try:
             self._prepare()
             announced = platform.announcement() if platform else None
@@ -72,13 +75,14 @@ class Command(BaseCommand):
                 platform.stop()
             lock.close()
 
-    def _start_platform(self, port: int, images: str | None) -> child.LocalPlatform:
+    def _start_platform(self, port: int, options: dict[str, Any]) -> child.LocalPlatform:
         if port == settings.PLATFORM_PORT:
             raise CommandError(
                 f"The portal and the platform cannot both have port {port}. Choose another with --port."
             )
         claim(settings.PLATFORM_PORT, "--platform-port")
-        return child.LocalPlatform(settings.PLATFORM_PORT, Path(settings.DATA_DIR) / "platform", images)
+        data = Path(settings.DATA_DIR) / "platform"
+        return child.LocalPlatform(settings.PLATFORM_PORT, data, options["images"], options["gpus"])
 
     def _prepare(self) -> None:
         try:
