@@ -22,6 +22,7 @@ FIRST = (
     "browser/test_waiting.py",
     "browser/test_journeys.py",
     "browser/test_interruptions.py",
+    "browser/test_firefox.py",
     "conformance/test_released_command.py",
     "browser/",
     "local/test_image_command.py",
@@ -47,6 +48,8 @@ APART = (
     "local/test_image_command.py",
     "portal/test_starting.py",
 )
+# But for these: Firefox is a browser more, and starts once.
+TOGETHER = ("browser/test_firefox.py",)
 
 
 # What `make quick` leaves out.
@@ -98,7 +101,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> LoadScopeSch
 
 def scope(nodeid: str) -> str:
     """Return what is given out as one: the test's file, or the test alone."""
-    return nodeid if inside(nodeid).startswith(APART) else nodeid.partition("::")[0]
+    path = inside(nodeid)
+    is_apart = path.startswith(APART) and not path.startswith(TOGETHER)
+    return nodeid if is_apart else nodeid.partition("::")[0]
 
 
 def rank(nodeid: str) -> int:
