@@ -17,7 +17,7 @@ setup:
 test-setup:
 	@$(PYTHON) .setup/setup.py $(VENV) requirements-dev.lock
 	@$(VENV)/bin/python .setup/browser.py
-	@$(PYTHON) .setup/desktop.py
+	@$(PYTHON) .setup/programs.py
 	@$(PYTHON) .setup/released.py
 	@$(VENV)/bin/python .setup/images.py
 
@@ -42,6 +42,7 @@ quick: quick-setup
 
 quick-setup:
 	@$(PYTHON) .setup/setup.py $(VENV) requirements-dev.lock
+	@$(PYTHON) .setup/programs.py
 
 quick-suite:
 	@$(VENV)/bin/python -m pytest tests/client tests/live tests/portal tests/test_*.py -m "not slow" -n 2 --dist loadfile $(ARGS)

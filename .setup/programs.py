@@ -1,15 +1,19 @@
-"""Find what the desktop of the local platform needs for its tests, or install it; print nothing when it is there."""
+"""Find the programs that the tests run beside the portal, or install them; print nothing when they are there."""
 
 import os
 import shutil
 import subprocess
 import sys
 
+# A desktop for the local platform, and the smallest shell that an image may have.
 PROGRAMS = {
     "Xtigervnc": "tigervnc-standalone-server",
     "vncpasswd": "tigervnc-tools",
     "jwm": "jwm",
     "xterm": "xterm",
+    "dash": "dash",
+    "bash": "bash",
+    "busybox": "busybox",
 }
 
 
@@ -20,7 +24,7 @@ def missing() -> list[str]:
 
 def install(packages: list[str]) -> None:
     """Install Debian's packages, which needs root."""
-    print("Installing a desktop for the tests of the local platform …", flush=True)
+    print(f"Installing {', '.join(packages)} for the tests …", flush=True)
     environment = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     quiet = ["apt-get", "-qq", "-y"]
     subprocess.run([*quiet, "update"], env=environment, check=False)
@@ -36,7 +40,7 @@ if missing() and os.geteuid() == 0 and shutil.which("apt-get"):
     install(missing())
 if missing():
     sys.exit(
-        "The tests of the local platform start real desktops, which need packages that are not there: install "
+        "The tests start real desktops and shells, which need packages that are not there: install "
         f"{' '.join(missing())}."
     )
 if not shutil.which("npm"):
