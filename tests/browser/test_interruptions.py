@@ -102,7 +102,7 @@ def let_pass(page: Page, milliseconds: int, until: Callable[[], bool], within: f
 
 
 def test_a_log_is_whole_after_the_network_was_cut_without_a_word(page, behind, wire):
-    path = launched(page, 100, 0.1)
+    path = launched(page, 200, 0.1)
     behind.clock.install()
     behind.goto(path)
     stay(behind)
@@ -112,11 +112,11 @@ def test_a_log_is_whole_after_the_network_was_cut_without_a_word(page, behind, w
     wire.become(Way.SILENT)
     let_pass(behind, SILENCE, lambda: "reconnecting" in status.inner_text())
     shown = len(log_of(behind))
-    assert 3 < shown < 100
+    assert 3 < shown < 200
     wire.become(Way.PASS)
     behind.clock.resume()
     let_pass(behind, 30_000, lambda: "ended" in status.inner_text())
-    assert log_of(behind) == lines(100)
+    assert log_of(behind) == lines(200)
     assert_stayed(behind)
 
 

@@ -26,12 +26,27 @@ def script(lines: int, pause: float) -> str:
     return f"-uc [(print('line',n),__import__('time').sleep({pause}))for(n)in(range({lines}))]"
 
 
-def test_a_batch_sessions_log_grows_live_until_it_completes(page):
-    launch_batch(page, "count", "python3", script(40, 0.1))
+COUNTING = """
+import itertools, os, time
+for number in itertools.takewhile(lambda _: not os.path.exists("ENOUGH"), itertools.count()):
+    print("line", number, flush=True)
+    time.sleep(0.1)
+print("that is all")
+"""
+
+
+def test_a_batch_sessions_log_grows_live_until_it_completes(page, tmp_path):
+    program, enough = tmp_path / "counting.py", tmp_path / "enough"
+    program.write_text(COUNTING.replace("ENOUGH", str(enough)))
+    launch_batch(page, "count", "python3", str(program))
     log = page.get_by_role("log")
-    expect(log).to_contain_text("line 3")
-    assert "line 39" not in log.inner_text()
-    expect(log).to_contain_text("line 39")
+    expect(log).to_contain_text("line")
+    lines = page.locator(".log__line")
+    first = lines.last.inner_text()
+    expect(lines.last).not_to_have_text(first)
+    assert "that is all" not in log.inner_text()
+    enough.touch()
+    expect(log).to_contain_text("that is all")
     expect(page.locator("#session .state")).to_have_text("Completed")
     expect(page.locator(".session-panes__events")).to_contain_text("Started")
 
