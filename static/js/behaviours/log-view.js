@@ -107,7 +107,7 @@ class LogView {
 
   take(message) {
     // What is said of the log must not run ahead of lines that are still to be drawn.
-    if (message.t === "state" && !this.queue.length) { this.learn(message); this.say(); return; }
+    if (message.t === "state" && !this.queue.length) { this.learn(message); this.choice.goToWanted(); this.say(); return; }
     if (message.t === "denied") { this.deny(message); return; }
     if (message.t === "epoch") this.cursor = { epoch: message.e, line: 0 };
     else if (message.t !== "state") {

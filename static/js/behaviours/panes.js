@@ -5,6 +5,7 @@ const LINE = /^#L\d/;
 
 export function attach(element) {
   const controller = new AbortController();
+  let isChosen = false;
   const links = [...element.querySelectorAll("a[data-pane]")];
 
   function show(name) {
@@ -25,6 +26,7 @@ export function attach(element) {
     const link = event.target.closest("a[data-pane]");
     if (!link || event.ctrlKey || event.metaKey || event.shiftKey) return;
     event.preventDefault();
+    isChosen = true;
     show(link.dataset.pane);
   }
 
@@ -36,7 +38,11 @@ export function attach(element) {
   const options = { signal: controller.signal };
   element.addEventListener("click", onClick, options);
   window.addEventListener("hashchange", onHash, options);
-  const isWithoutLog = element.querySelector('[data-text="none"]') !== null;
-  show(wanted() ?? (isWithoutLog ? "events" : "log"));
-  return () => controller.abort();
+  // Until somebody chose, the log is shown as soon as there is one.
+  const log = element.querySelector("[data-text]");
+  const showUsual = () => { if (!isChosen) show(wanted() ?? (log?.dataset.text === "none" ? "events" : "log")); };
+  const observer = new MutationObserver(showUsual);
+  if (log) observer.observe(log, { attributeFilter: ["data-text"] });
+  showUsual();
+  return () => { observer.disconnect(); controller.abort(); };
 }

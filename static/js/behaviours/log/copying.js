@@ -35,7 +35,7 @@ export class Copying {
     } catch {
       [word, sentence] = text === null
         ? ["Too long", "That is too long for the clipboard: download it instead."]
-        : ["Not copied", "The browser did not let it be copied."];
+        : ["Failed", "The browser did not let it be copied."];
     }
     write(button, word);
     button.title = sentence;
