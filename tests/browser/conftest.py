@@ -124,13 +124,14 @@ def destroy_everything(portal: Portal) -> None:
             client.delete(f"/session/{row['id']}")
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def playwright_runs() -> Iterator[Playwright]:
+    # Its event loop counts as running: it must be over before tests of other folders in the same process have theirs.
     with sync_playwright() as playwright:
         yield playwright
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def browser(playwright_runs: Playwright) -> Iterator[Browser]:
     path = os.environ.get("CANFARWEB_CHROMIUM") or next((p for p in map(shutil.which, NAMES) if p), None)
     arguments = QUIET + (["--no-sandbox"] if os.geteuid() == 0 else [])
@@ -139,7 +140,7 @@ def browser(playwright_runs: Playwright) -> Iterator[Browser]:
     browser.close()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def signed_in(portal: Portal, browser: Browser) -> dict:
     """The cookies of somebody who followed the welcome link."""
     context = browser.new_context()
