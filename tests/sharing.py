@@ -76,7 +76,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: rank(item.nodeid))
 
 
-@pytest.hookimpl(optionalhook=True)
+# First, as the plugin itself has an answer, too: one for each core.
+@pytest.hookimpl(optionalhook=True, tryfirst=True)
 def pytest_xdist_auto_num_workers() -> int:
     """Two for each core, as most tests wait for something most of the time."""
     return min(2 * len(os.sched_getaffinity(0)), 12)
