@@ -40,13 +40,15 @@ SILENCE = 120.0
 # Told as warnings by every session that starts: a program needs a moment before it answers.
 _NOISE = re.compile(r"Unhealthy|ProbeWarning")
 _END = re.compile(r"Completed|Killing")
-# How it differs from what was asked for; said beside the reason, never as the reason.
+# Our sentences about what can never start.
 _FAILING = [
     re.compile(re.sub(r"\\{\d\\}", ".+", re.escape(rule.sentence)), re.DOTALL)
     for rule in RULES
     if rule.severity == FAILING
 ]
+# How it differs from what was asked for; said beside the reason, never as the reason.
 _NOTED = re.compile(r"StandsFor|WithoutGPU")
+_CODE = re.compile(r"`([^`]{1,300})`")
 
 
 class EventLike(Protocol):
@@ -150,12 +152,17 @@ def says(type: str, reason: str, message: str) -> str:  # noqa: A002 - as the pl
     for of_reason, of_message, words in SAYINGS:
         found = of_message.search(message[:LONGEST]) if of_reason.fullmatch(reason) else None
         if found:
-            return words.format(*found.groups())
+            return _composed(words, found)
     for rule in RULES:
         found = _matched(rule, reason, message)
         if found:
-            return rule.sentence.format(*found.groups())
+            return _composed(rule.sentence, found)
     return ""
+
+
+def _composed(words: str, found: re.Match[str]) -> str:
+    """Put what was found into a sentence; names that stand between backticks there get the quotes of a page."""
+    return _CODE.sub(r"“\1”", words.format(*found.groups()))
 
 
 def moment(event: EventLike) -> datetime:
@@ -202,7 +209,7 @@ def _by_rule(state: str, events: Sequence[EventLike], age: float) -> Explanation
         return None
     rule, found, event = known
     severity = OVER if state == "failed" else rule.severity
-    said = rule.sentence.format(*found.groups())
+    said = _composed(rule.sentence, found)
     return Explanation(said, rule.cause, rule.advice, severity, f"{event.reason}: {event.message}"[:500])
 
 

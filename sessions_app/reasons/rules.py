@@ -206,7 +206,7 @@ RULES: tuple[Rule, ...] = (
         "pending failed",
         PULL,
         r"(?:exec: \"|could not run ')(?:/\S{0,40}/)?(?:ba|da)?sh[\"'].{0,60}(?:not found|no such file)",
-        "The image has no `sh`.",
+        "The image has no “sh”.",
         "Commands with quotes, and scripts, are run by the shell of the image, and this one has none.",
         "Choose an image with a shell, or give a command without quotes, and launch again.",
         FAILING,

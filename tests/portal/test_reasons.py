@@ -353,18 +353,18 @@ WORDINGS = [
         f'Failed to pull image "{IMAGE}": it serves headless sessions; nothing in it runs as a notebook session',
         "The image serves headless sessions, not notebook ones.",
     ),
-    ("failed", "Failed", "Could not run 'sh': No such file or directory", "The image has no `sh`."),
+    ("failed", "Failed", "Could not run 'sh': No such file or directory", "The image has no “sh”."),
     (
         "pending",
         "Waiting",
         "Waits for 2 cores; `test-2` holds them",
-        "Waits for 2 cores; `test-2` holds them.",
+        "Waits for 2 cores; “test-2” holds them.",
     ),
     (
         "pending",
         "Waiting",
         "Waits for its turn; `large` came first and needs the room",
-        "Waits for its turn; `large` came first and needs the room.",
+        "Waits for its turn; “large” came first and needs the room.",
     ),
     ("pending", "Started", "Started process 4711", "Started; waiting for the application to answer."),
     ("pending", "Scheduled", "Accepted by tycho", "Accepted; about to start."),
@@ -494,7 +494,7 @@ def test_what_stands_for_an_image_and_a_gpu_that_is_not_there_are_notes_and_neve
     )
     assert sentence("pending", events) == ""
     assert notes(events) == [
-        "`skaha/terminal:1.1.1` is not in this catalogue; `skaha/terminal:latest` stands for it.",
+        "“skaha/terminal:1.1.1” is not in this catalogue; “skaha/terminal:latest” stands for it.",
         "It asked for 1 GPU; this machine has none, it runs without.",
     ]
     ended = [*events, *told(("Warning", "Failed", "Exited with code 3"))]
@@ -504,9 +504,9 @@ def test_what_stands_for_an_image_and_a_gpu_that_is_not_there_are_notes_and_neve
 def test_who_waits_is_told_for_what_and_who_has_it():
     waiting = told(("Normal", "Waiting", "Waits for 2 cores; `test-2` holds them"))
     explained = explain("pending", waiting, 1)
-    assert explained.sentence == "Waits for 2 cores; `test-2` holds them."
+    assert explained.sentence == "Waits for 2 cores; “test-2” holds them."
     assert (explained.severity, explained.needs_somebody) == ("slow", False)
-    assert says("Normal", "Waiting", waiting[0].message) == "It waits for 2 cores; `test-2` holds them."
+    assert says("Normal", "Waiting", waiting[0].message) == "It waits for 2 cores; “test-2” holds them."
 
 
 @pytest.mark.parametrize(
@@ -519,7 +519,7 @@ def test_who_waits_is_told_for_what_and_who_has_it():
     ],
 )
 def test_an_image_without_a_shell_is_told_as_such(message):
-    assert sentence("failed", told(("Warning", "Failed", message))) == "The image has no `sh`."
+    assert sentence("failed", told(("Warning", "Failed", message))) == "The image has no “sh”."
 
 
 def test_a_sentence_tells_whether_what_it_is_about_can_never_start():
@@ -535,5 +535,5 @@ def test_a_sentence_tells_whether_what_it_is_about_can_never_start():
     )
     assert cannot_start(sentence("pending", told_so))
     assert cannot_start("The image was not found: check its name and tag.")
-    assert not cannot_start("Waits for 2 cores; `test-2` holds them.")
+    assert not cannot_start("Waits for 2 cores; “test-2” holds them.")
     assert not cannot_start("")
