@@ -10,12 +10,13 @@ from typing import Any
 
 from asgiref.sync import sync_to_async
 from django.db import transaction
+from django.db.models import Q
 
 from sessions_app import reasons
 from sessions_app.client.values import SessionInfo
 from sessions_app.connections.ends import ended, told_end
 from sessions_app.models import Person, Record, Step
-from sessions_app.models.journal import Verb
+from sessions_app.models.journal import StepState, Verb
 from sessions_app.models.record import OVER, fingerprint_of
 
 # A session may be missing from the list for an instant after its launch was answered (skaha-contract.md, 4.6).
@@ -307,7 +308,10 @@ class Listing:
         # A row that could not be read may be any of those that seem to be missing.
         if not self.not_understood:
             self._mark_gone(listed, began)
-        self._note_launches(record for each, record in records.items() if each not in self._known)
+        listed_first = [record for each, record in records.items() if each not in self._known]
+        self._note_launches(listed_first)
+        if listed_first:
+            self._note_open_launches(listed_first)
         self._known = {info.id: Known(records[info.id], info) for info in infos}
 
     def _note_launches(self, records: Iterable[Record]) -> None:
@@ -318,6 +322,17 @@ class Listing:
             for pk, slug, asked in steps.values_list("record", "operation__slug", "operation__request"):
                 if asked.get("replicas", 1) > 1:
                     self._launches[pk] = slug
+
+    def _note_open_launches(self, records: Iterable[Record]) -> None:
+        """Note which launch of many is still under way for records that are listed before it was answered."""
+        is_open = Q(state__in=(StepState.SENT, StepState.UNSURE), record=None)
+        mine = Q(operation__person=self._person, operation__verb=Verb.LAUNCH)
+        steps = Step.objects.filter(is_open & mine).select_related("operation")
+        awaited = {step.name.lower()[:63]: step for step in steps if step.operation.request["replicas"] > 1}
+        for record in records if awaited else ():
+            step = awaited.get(record.name)
+            if step is not None and step.sent is not None and record.seen >= step.sent:
+                self._launches.setdefault(record.pk, step.operation.slug)
 
     def _records(self, ids: list[str]) -> dict[str, Record]:
         """Return the record of each session: from memory, from the database, or new."""

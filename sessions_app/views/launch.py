@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import uuid
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlencode
 
@@ -18,14 +19,14 @@ from sessions_app.connections import Connection, writes
 from sessions_app.connections.asked import Asked, asked_for
 from sessions_app.connections.offers import Surroundings
 from sessions_app.forms import KIND_KEYS, KINDS, LaunchForm, suggested_name
-from sessions_app.models import Operation
+from sessions_app.models import Operation, Step
 from sessions_app.models.journal import StepState
 from sessions_app.views import launch_links
 from sessions_app.views.guards import PortalRequest, connected, page
 from sessions_app.views.launch_summary import command_line, facts
 from sessions_app.views.stats import taken_slots
 
-# How long the answer to a launch is waited for before its own page takes over, in seconds.
+# How long the answer to a launch is waited for before a page that follows it takes over, in seconds.
 PATIENCE = 8.0
 
 
@@ -78,18 +79,27 @@ async def surroundings(connection: Connection) -> Surroundings:
 
 async def _what_became(request: PortalRequest, operation: Operation, around: Surroundings) -> HttpResponse:
     steps = await writes.wait(operation, PATIENCE)
-    if len(steps) > 1 and all(step.state == StepState.DONE for step in steps):
-        # Named by its launch, so that an older one with such names does not stand among it.
-        stem = steps[0].name.rpartition("-")[0].lower()
-        return redirect(f"{reverse('sessions:list')}?{urlencode({'group': f'{stem}~{operation.slug}'})}")
-    if len(steps) > 1 or steps[0].state not in {StepState.DONE, StepState.FAILED}:
-        return redirect("sessions:operation", operation.slug)
+    if all(step.state == StepState.FAILED for step in steps):
+        filled = LaunchForm({**request.POST.dict(), "key": _key()}, around=around)
+        filled.is_valid()
+        for message in dict.fromkeys(step.message for step in steps):
+            filled.add_error(None, message)
+        return _shown(request, filled, around, status=422)
+    if len(steps) > 1:
+        return redirect(_list_of(operation, steps))
     if steps[0].state == StepState.DONE and steps[0].record:
         return redirect("sessions:detail", steps[0].record.slug)
-    filled = LaunchForm({**request.POST.dict(), "key": _key()}, around=around)
-    filled.is_valid()
-    filled.add_error(None, steps[0].message)
-    return _shown(request, filled, around, status=422)
+    return redirect("sessions:operation", operation.slug)
+
+
+def _list_of(operation: Operation, steps: Sequence[Step]) -> str:
+    """Return the list of what was launched together, with a notice where some of it failed or is still open."""
+    # Named by its launch, so that an older one with such names does not stand among it.
+    stem = steps[0].name.rpartition("-")[0].lower()
+    query = {"group": f"{stem}~{operation.slug}"}
+    if any(step.state != StepState.DONE for step in steps):
+        query["notice"] = operation.slug
+    return f"{reverse('sessions:list')}?{urlencode(query)}"
 
 
 async def _again(request: PortalRequest) -> Asked | None:

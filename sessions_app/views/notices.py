@@ -1,4 +1,4 @@
-"""What became of a renewal or a destroy, in one line: a dialog is only for what failed among several."""
+"""What became of a renewal, a destroy or a launch of many, in a line: a dialog is only for failures among several."""
 
 from __future__ import annotations
 
@@ -30,8 +30,9 @@ class Notice:
     slug: str = ""
     name: str = ""
     detail: str = ""
-    # How many did not work, where there are several.
+    # How many did not work, where there are several; and whether what became of each is worth a look.
     failures: int = 0
+    has_outcomes: bool = False
 
 
 async def asked_notice(request: PortalRequest) -> Notice | None:
@@ -43,9 +44,8 @@ async def asked_notice(request: PortalRequest) -> Notice | None:
         operation = await access.operation_for(request.person, slug)
     except access.NotThereError:
         return None
-    if datetime.now(UTC) - operation.opened > SHOWN:
-        return None
-    return notice_of(operation, await writes.steps_of(operation), held=writes.is_held(operation))
+    notice = notice_of(operation, await writes.steps_of(operation), held=writes.is_held(operation))
+    return notice if notice.is_open or datetime.now(UTC) - operation.opened <= SHOWN else None
 
 
 def notice_of(operation: Operation, steps: Sequence[Step], *, held: bool) -> Notice:
@@ -83,11 +83,18 @@ def _of_many(operation: Operation, steps: Sequence[Step]) -> Notice:
     done = sum(step.state == StepState.DONE for step in steps)
     failures = sum(step.state == StepState.FAILED for step in steps)
     is_open = done + failures < len(steps)
-    did = "destroyed" if operation.verb == Verb.DESTROY else "renewed"
+    did = {Verb.LAUNCH: "launched", Verb.RENEW: "renewed", Verb.DESTROY: "destroyed"}[Verb(operation.verb)]
     if is_open:
         words = f"{done} of {len(steps)} sessions {did} so far."
     elif failures:
         words = f"{failures} of {len(steps)} sessions could not be {did}."
     else:
         words = f"{done} sessions were {did}."
-    return Notice(operation.slug, words, is_open=is_open, failed=bool(failures), failures=failures)
+    return Notice(
+        operation.slug,
+        words,
+        is_open=is_open,
+        failed=bool(failures),
+        failures=failures,
+        has_outcomes=bool(failures) or (is_open and operation.verb == Verb.LAUNCH),
+    )

@@ -1,6 +1,7 @@
 """Launches whose answer is lost on the way: looked for, settled, never sent twice."""
 
 import asyncio
+import re
 from collections.abc import AsyncIterator
 from urllib.parse import urlsplit
 
@@ -19,12 +20,14 @@ pytestmark = pytest.mark.django_db(transaction=True)
 
 
 class Wire:
-    """The way to the platform, which can swallow answers, refuse connections or be cut before a request arrives."""
+    """The way to the platform, which can swallow or hold answers, refuse launches or be cut early."""
 
     def __init__(self, host: str, port: int) -> None:
         self._target = (host, port)
         self.fate = "through"
         self.posts = 0
+        # Answers wait for it while the fate is “hold”.
+        self.go_on = asyncio.Event()
 
     async def serve(self) -> asyncio.Server:
         return await asyncio.start_server(self._carry, "127.0.0.1", 0)
@@ -44,6 +47,12 @@ class Wire:
         self.posts += is_post
         if is_post and self.fate == "cut before":
             raise ConnectionResetError
+        if is_post and (self.fate == "refuse all" or (self.fate == "refuse one" and self.posts == 1)):
+            writer.write(
+                b"HTTP/1.1 400 Bad Request\r\nContent-Length: 9\r\nConnection: close\r\n\r\nno thanks"
+            )
+            await writer.drain()
+            raise ConnectionResetError
         upstream, sink = await asyncio.open_connection(*self._target)
         sink.write(head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         answer = await upstream.read()
@@ -51,6 +60,8 @@ class Wire:
         if is_post and self.fate == "lose one":
             self.fate = "through"
             raise ConnectionResetError
+        if is_post and self.fate == "hold":
+            await self.go_on.wait()
         writer.write(answer)
         await writer.drain()
         raise ConnectionResetError  # One exchange to a connection keeps the lengths out of this.
@@ -144,3 +155,49 @@ async def test_what_a_killed_portal_left_open_is_settled_at_the_next_start(wire,
 
     assert await until(all_settled) == {"before-the-kill": StepState.DONE, "never-sent": StepState.FAILED}
     assert listed(platform) == ["before-the-kill"]
+
+
+async def test_replicas_of_which_some_are_refused_end_on_their_list_with_a_notice_of_which(wire, alice):
+    wire.fate = "refuse one"
+    answer = await alice.post("/launch", launch_values(replicas="3"))
+    operation = await Operation.objects.aget()
+    assert answer.url == f"/?group=fit~{operation.slug}&notice={operation.slug}"
+    page = (await alice.get(answer.url)).text
+    assert "Batch, 2 sessions" in page
+    assert "1 of 3 sessions could not be launched." in page
+    assert re.search(rf'href="/operations/{operation.slug}" data-dialog>See which', page)
+
+
+async def test_replicas_whose_answers_take_long_are_listed_as_they_come_with_a_notice_of_how_many(
+    wire, alice, monkeypatch
+):
+    monkeypatch.setattr("sessions_app.views.launch.PATIENCE", 0.2)
+    await alice.get("/")
+    wire.fate = "hold"
+    answer = await alice.post("/launch", launch_values(replicas="3"))
+
+    async def all_listed() -> str:
+        page = (await alice.get(answer.url)).text
+        return page if "Batch, 3 sessions" in page else ""
+
+    page = await until(all_listed, what="all three to be listed before any is answered")
+    assert "0 of 3 sessions launched so far." in page
+    assert ">See each" in page
+    wire.go_on.set()
+    operation = await Operation.objects.aget()
+
+    async def told() -> bool:
+        notice = await alice.get(f"/operations/{operation.slug}?notice=1", headers=FRAGMENT)
+        return "3 sessions were launched." in notice.text
+
+    await until(told, what="the notice to say that all were launched")
+    assert "Batch, 3 sessions" in (await alice.get(answer.url)).text
+
+
+async def test_replicas_that_are_all_refused_come_back_to_the_form_with_the_reason_once(wire, alice):
+    wire.fate = "refuse all"
+    one = await alice.post("/launch", launch_values(key="one"))
+    many = await alice.post("/launch", launch_values(key="many", replicas="3"))
+    assert many.status_code == 422
+    assert 'name="replicas"' in many.text
+    assert many.text.count("no thanks") == one.text.count("no thanks") > 0
