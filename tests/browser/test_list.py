@@ -19,6 +19,10 @@ OVERFLOWS = """() => {
   const told = cells.map((cell) => cell.className + ": " + cell.innerText);
   return wide > 0 ? [`the page by ${wide} px`, ...told] : told;
 }"""
+CUT = """() => [...document.querySelectorAll(".state-line .why")]
+  .filter((why) => why.checkVisibility())
+  .filter((why) => why.scrollHeight > why.clientHeight + 1 || why.scrollWidth > why.clientWidth + 1)
+  .map((why) => "cut: " + why.innerText).slice(0, 5)"""
 COVERED = """() => {
   const seen = [...document.querySelectorAll("main a, main button, main input, main select, main summary")]
     .filter((each) => each.checkVisibility() && !each.closest(".selection, .menu__list"))
@@ -69,7 +73,7 @@ def test_at_every_width_nothing_overflows_and_nothing_covers_another(page: Page,
     def walk(what: str, widths: list[int]) -> None:
         for width in widths:
             page.set_viewport_size({"width": width, "height": 900})
-            if found := page.evaluate(OVERFLOWS) + page.evaluate(COVERED):
+            if found := page.evaluate(OVERFLOWS) + page.evaluate(COVERED) + page.evaluate(CUT):
                 wrong[f"{what} at {width} px"] = found[:5]
 
     page.goto("/")
