@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
@@ -69,6 +70,13 @@ class Group:
         return min((row.expires for row in self.rows if row.expires and row.state in ACTIVE), default=None)
 
     @property
+    def ended(self) -> datetime | None:
+        """When the last of them ended, once all have."""
+        if any(row.state in ACTIVE for row in self.rows):
+            return None
+        return max((row.ended for row in self.rows if row.ended), default=None)
+
+    @property
     def cores(self) -> tuple[float | None, float | None]:
         """The cores in use and asked for, together."""
         return _total(row.cores_in_use for row in self.rows), _total(row.requested_cores for row in self.rows)
@@ -103,18 +111,18 @@ def number_of(name: str) -> int:
 
 
 def belongs(row: Row, key: str) -> bool:
-    """Say whether a session is of the group that an address names: by stem, or by stem and launch."""
-    stem, _, launch = key.partition("~")
-    return _groups(row) and stem_of(row.name) == stem and (not launch or row.launch == launch)
+    """Say whether a session is of the group that an address names: by stem, or by stem and where it came from."""
+    stem, _, origin = key.partition("~")
+    return _groups(row) and stem_of(row.name) == stem and origin in {"", _origin(row)}
 
 
 def folded(rows: Sequence[Row]) -> list[Row | Group]:
     """Return the rows with those that belong together as one, where the first of them stood."""
-    members: dict[tuple[str, str, str], list[Row]] = defaultdict(list)
+    members: dict[tuple[str, str], list[Row]] = defaultdict(list)
     for row in rows:
         if _groups(row):
             members[_identity(row)].append(row)
-    stems = Counter(stem for (stem, _, _), found in members.items() if len(found) > 1)
+    stems = Counter(stem for (stem, _), found in members.items() if len(found) > 1)
     shown: list[Row | Group] = []
     for row in rows:
         group = members.get(_identity(row), []) if _groups(row) else []
@@ -122,7 +130,8 @@ def folded(rows: Sequence[Row]) -> list[Row | Group]:
             shown.append(row)
         elif group[0] is row:
             stem = stem_of(row.name)
-            key = f"{stem}~{row.launch}" if stems[stem] > 1 and row.launch else stem
+            # What is done to one of two groups of that name must not be done to the other.
+            key = f"{stem}~{_origin(row)}" if stems[stem] > 1 else stem
             shown.append(Group(key, stem, tuple(sorted(group, key=lambda each: number_of(each.name)))))
     return shown
 
@@ -131,5 +140,10 @@ def _groups(row: Row) -> bool:
     return (row.kind == "headless" or bool(row.launch)) and bool(stem_of(row.name))
 
 
-def _identity(row: Row) -> tuple[str, str, str]:
-    return stem_of(row.name), row.launch, "" if row.launch else row.image
+def _identity(row: Row) -> tuple[str, str]:
+    return stem_of(row.name), _origin(row)
+
+
+def _origin(row: Row) -> str:
+    """Return what tells its group from others of that stem: its launch, or its image if it was launched elsewhere."""
+    return row.launch or f"of-{hashlib.blake2b(row.image.encode(), digest_size=6).hexdigest()}"

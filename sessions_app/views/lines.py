@@ -28,7 +28,7 @@ def _line_html(line: Line, now: datetime, away: str) -> SafeString:
     item = line.item
     age = span((now - item.began).total_seconds())
     if isinstance(item, Group):
-        return _group_html(item, age, _left(item.expires, now), line.toggle, line.is_open, away)
+        return _group_html(item, age, _left(item.expires or item.ended, now), line.toggle, line.is_open, away)
     left = _left(item.expires, now) if item.state in ACTIVE else _left(item.ended, now)
     can_renew = not why_not_renewed(item.kind, item.state, item.started, item.expires)
     return _row_html(item, age, left, line.is_member, can_renew, away)
@@ -70,7 +70,8 @@ def _group_html(group: Group, age: str, left: str, toggle: str, is_open: bool, a
         "group": group,
         "size": len(group.rows),
         "age": moment_html(group.began, "age", age),
-        "ends": _ends(group.expires, left, over=False),
+        "over": group.expires is None,
+        "ends": _ends(group.expires or group.ended, left, over=group.expires is None),
         "toggle": toggle,
         "is_open": is_open,
         "away": away,

@@ -1,14 +1,16 @@
 """Which lines the list has, in which order and how they are counted: no platform, no database."""
 
 from datetime import UTC, datetime, timedelta
+from urllib.parse import quote
 
 import pytest
 from django.http import QueryDict
 
 from sessions_app.connections import Row
-from sessions_app.views import listing
+from sessions_app.views import groups, listing
 from sessions_app.views.columns import columns
 from sessions_app.views.groups import Group
+from sessions_app.views.lines import lines_html
 
 NOW = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -83,6 +85,29 @@ def test_two_launches_of_the_same_name_are_two_groups():
     assert keys == {"fit~monday", "fit~tuesday"}
     assert shown(first + second, "group=fit").total == 4
     assert shown(first + second, "group=fit~monday").total == 2
+
+
+def test_one_of_two_groups_of_the_same_name_is_named_without_the_other_wherever_they_came_from():
+    here = [row(f"fit-{n}", launch="monday") for n in (1, 2)]
+    elsewhere = [row(f"fit-{n}", slug=f"other-{n}") for n in (1, 2)]
+    third = [row(f"fit-{n}", slug=f"third-{n}", image="images.canfar.net/other/image:1") for n in (1, 2)]
+    everything = here + elsewhere + third
+    for mine in (here, elsewhere, third):
+        [key] = [line.item.key for line in shown(everything).lines if line.item.rows == tuple(mine)]
+        found = shown(everything, f"group={quote(key)}")
+        assert [line.item for line in found.lines] == mine
+        assert [each for each in everything if groups.belongs(each, key)] == mine
+
+
+def test_a_group_tells_when_the_last_of_it_ended_once_all_have():
+    first, last = NOW - timedelta(hours=2), NOW - timedelta(hours=1)
+    over = [row("fit-1", "completed", ended=first), row("fit-2", "failed", ended=last)]
+    [line] = shown(over).lines
+    assert line.item.ended == last
+    assert 'data-label="Ended"' in lines_html([line])[0]
+    assert " ago</td>" in lines_html([line])[0]
+    [line] = shown([*over, row("fit-3")]).lines
+    assert line.item.ended is None
 
 
 @pytest.mark.parametrize("changes", [{"kind": "notebook"}, {"image": "images.canfar.net/other/image:1"}])
