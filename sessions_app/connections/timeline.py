@@ -108,7 +108,7 @@ async def history(record: Record, secret: str) -> list[TimelineRow]:
 def ordered(*parts: Iterable[TimelineRow]) -> list[TimelineRow]:
     """Return all rows in the order of time, newest last; what is too much goes from the oldest on."""
     rows = _at_the_platforms_times([row for part in parts for row in part])
-    rows = _folded(sorted(rows, key=_place))
+    rows = [_to_seconds(row) for row in _folded(sorted(rows, key=_place))]
     room = MOST_BYTES
     for place in range(len(rows) - 1, -1, -1):
         room -= len(json.dumps(rows[place], ensure_ascii=False).encode()) + 1
@@ -397,6 +397,16 @@ def _row(
 
 def _digest(*parts: str) -> str:
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()[:16]
+
+
+def _to_seconds(row: TimelineRow) -> TimelineRow:
+    """Cut its times to seconds, as the platform's are, so that no row seems older than the one before it."""
+    return {**row, "first": _cut(row["first"]), "last": _cut(row["last"])}
+
+
+def _cut(text: str | None) -> str | None:
+    moment = _time(text)
+    return text if moment is None else moment.replace(microsecond=0).isoformat()
 
 
 def _moment(row: Kept) -> datetime:

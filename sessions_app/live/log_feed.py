@@ -95,7 +95,7 @@ class LogFeed(Feed):
             if self._insisted:
                 await self._read_early(source)
             if not self.spool.holds_text:
-                self.become(State("waiting", "The session has not started yet."))
+                self.become(State("waiting", "No lines until the session runs."))
             return self.tick
         self._insisted = False
         # Something changed in the session, or the platform began to fail: the next read is not waited for.

@@ -73,10 +73,15 @@ def _words_of_one(operation: Operation, step: Step, held: bool) -> str:
     if step.state == StepState.FAILED:
         return f"was not {'destroyed' if is_destroy else 'renewed'}. {step.message}"
     if step.state == StepState.DONE:
-        return "was destroyed. Its log and timeline are kept." if is_destroy else f"— {step.message}"
+        return "was destroyed. Its log and timeline are kept." if is_destroy else _renewed(step.message)
     if held:
         return "is destroyed in a few seconds."
     return "is being destroyed." if is_destroy else "is being renewed."
+
+
+def _renewed(message: str) -> str:
+    said = message.removeprefix("Renewed")
+    return f"ends as before. {message}" if said == message else f"was renewed{said}"
 
 
 def _of_many(operation: Operation, steps: Sequence[Step]) -> Notice:

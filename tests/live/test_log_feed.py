@@ -201,7 +201,7 @@ async def test_a_session_that_did_not_start_has_no_log_to_ask_for(
 ) -> None:
     source.state = "pending"
     feed, _ = started(registry)
-    await until(lambda: feed.state.text == "The session has not started yet.")
+    await until(lambda: feed.state.text == "No lines until the session runs.")
     assert source.logs == 0
     source.state, source.text = "running", b"hello\n"
     await until(lambda: feed.spool.last.line == 1)

@@ -202,3 +202,12 @@ async def test_an_older_copy_of_a_record_does_not_lose_what_was_kept_since():
         == ["Scheduled", "Started"]
         == [row["reason"] for row in older.events]
     )
+
+
+def test_no_row_seems_older_than_the_one_before_it_as_all_times_are_cut_to_seconds():
+    at = (NOON + timedelta(seconds=5.9)).isoformat()
+    asked = {**_state("Launch", 5), "source": "person", "first": at, "last": at}
+    told = timeline.platform_rows(timeline.merged([], [event("Scheduled", "here", 5)]))
+    rows = timeline.ordered(told, [asked])
+    assert [row["reason"] for row in rows] == ["Launch", "Scheduled"]
+    assert [row["last"] for row in rows] == [(NOON + timedelta(seconds=5)).isoformat()] * 2
