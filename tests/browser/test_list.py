@@ -118,7 +118,9 @@ def test_what_i_destroyed_goes_from_under_the_pointer_and_undo_brings_it_back(pa
     expect(page.get_by_role("heading", name="first")).to_be_visible()
 
 
-def test_renewing_is_one_press_and_a_line_that_says_the_new_end(page: Page, portal) -> None:
+def test_renewing_is_one_press_with_a_line_of_the_new_end_and_a_closed_dialog_gives_the_focus_back(
+    page: Page, portal
+) -> None:
     create(portal, {"name": "long-lived", "image": WEB_TERMINAL, "type": "contributed"})
     page.goto("/")
     row = page.get_by_role("row", name=re.compile("long-lived"))
@@ -127,6 +129,13 @@ def test_renewing_is_one_press_and_a_line_that_says_the_new_end(page: Page, port
     row.get_by_role("link", name="Renew").click()
     expect(page.locator("#notices")).to_contain_text(re.compile(r"ends? at \d{4}-\d\d-\d\d \d\d:\d\d UTC"))
     expect(page.get_by_role("dialog")).to_be_hidden()
+    # Who asks to destroy by the keyboard and thinks better of it is back where they were.
+    page.get_by_label("More for long-lived").focus()
+    page.keyboard.press("Enter")
+    row.get_by_role("link", name="Destroy").press("Enter")
+    expect(page.get_by_role("dialog").get_by_text("Keep")).to_be_focused()
+    page.keyboard.press("Enter")
+    expect(page.get_by_label("More for long-lived")).to_be_focused()
 
 
 def test_the_whole_row_leads_to_its_page_and_text_can_be_selected(page: Page, portal) -> None:

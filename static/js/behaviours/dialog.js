@@ -64,7 +64,10 @@ export function startDialog() {
     document.dispatchEvent(new CustomEvent("canfar:dialog-closed"));
     window.htmx.trigger(document.body, "sessions-changed");
     const back = opener && [...document.querySelectorAll(`#${CSS.escape(opener.id || "main")} [data-dialog]`)];
-    (back?.find((each) => each.textContent === opener.text) || document.getElementById("main"))?.focus();
+    const found = back?.find((each) => each.textContent === opener.text);
+    // What stands in a menu that has closed cannot take the focus; the menu's button can.
+    const seen = found?.checkVisibility() ? found : found?.closest("details")?.querySelector("summary");
+    (seen || document.getElementById("main"))?.focus();
     opener = null;
   }
 
