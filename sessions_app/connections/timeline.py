@@ -164,7 +164,9 @@ def began(record: Record) -> datetime:
 
 def _folded(rows: list[TimelineRow]) -> list[TimelineRow]:
     """Put the steps of a start that came to its end behind one row; what was a warning or a note stays in sight."""
-    running = next((place for place, row in enumerate(rows) if _is_state(row, "Running")), 0)
+    running = next((place for place, row in enumerate(rows) if _is_state(row, "Running")), None)
+    if running is None:
+        running = _after_unseen_start(rows)
     steps = [place for place in range(running) if _is_step(rows[place])]
     if len(steps) < LEAST_STEPS:
         return rows
@@ -175,6 +177,16 @@ def _folded(rows: list[TimelineRow]) -> list[TimelineRow]:
     summary = _row("fold", "Start", f"{len(steps)} steps", at, at, f"Started in {took}.")
     marked = [{**row, "fold": "start"} if place in steps else row for place, row in enumerate(rows)]
     return [*marked[: steps[0]], {**summary, "id": "start"}, *marked[steps[0] :]]
+
+
+def _after_unseen_start(rows: list[TimelineRow]) -> int:
+    """Return the place after the program's start, where it ended before it was ever seen to run; 0 elsewhere."""
+    if not any(_is_state(row, "Completed") or _is_state(row, "Failed") for row in rows):
+        return 0
+    places = [
+        place for place, row in enumerate(rows) if row["source"] == "platform" and row["reason"] == "Started"
+    ]
+    return places[-1] + 1 if places else 0
 
 
 def _is_state(row: TimelineRow, name: str) -> bool:

@@ -150,8 +150,13 @@ async def _waiting(
 
 def _raw_beside(raw: str, sentence: str) -> str:
     """Return the platform's own words, unless the sentence above is made of them."""
-    own = raw.partition(": ")[2].rstrip(".").casefold()
-    return "" if own and own in sentence.casefold() else raw
+    own = _plain(raw.partition(": ")[2].rstrip("."))
+    return "" if own and own in _plain(sentence) else raw
+
+
+def _plain(text: str) -> str:
+    """Return the text without its quotes, which are others in a sentence than in what the platform says."""
+    return text.translate(dict.fromkeys(map(ord, '`"“”'))).casefold()
 
 
 _SHOWN = ("state", "stays", "now", "explanation", "notes", "usual", "percent", "tab_icon", "error")

@@ -211,3 +211,17 @@ def test_no_row_seems_older_than_the_one_before_it_as_all_times_are_cut_to_secon
     rows = timeline.ordered(told, [asked])
     assert [row["reason"] for row in rows] == ["Launch", "Scheduled"]
     assert [row["last"] for row in rows] == [(NOON + timedelta(seconds=5)).isoformat()] * 2
+
+
+def test_the_steps_of_a_start_fold_also_where_the_program_ended_before_it_was_seen_to_run():
+    told = [
+        event("Scheduled", "", 0),
+        event("Created", "", 0),
+        event("Started", "", 1),
+        event("Completed", "", 1),
+    ]
+    rows = timeline.ordered(timeline.platform_rows(timeline.merged([], told)), [_state("Completed", 2)])
+    assert [row["reason"] for row in rows if not row.get("fold")] == ["Start", "Completed", "Completed"]
+    # What waits still shows each step.
+    rows = timeline.ordered(timeline.platform_rows(timeline.merged([], told[:2])), [_state("Pending", 0)])
+    assert not any(row.get("fold") for row in rows)

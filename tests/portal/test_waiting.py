@@ -8,6 +8,7 @@ import pytest
 from sessions_app.connections import connection_for, estimates, timeline
 from sessions_app.connections.estimates import Usual, rounded_up, usual_of, usual_wait
 from sessions_app.models import Person, Record
+from sessions_app.views.connect import _raw_beside
 from sessions_app.views.course import course_of
 from sessions_app.views.listing import VERSION_HEADER
 from tests.conftest import until
@@ -302,3 +303,9 @@ async def test_the_time_a_session_took_to_run_is_noted(alice):
     record = await until(noted, what="the session to run")
     assert record.waited is not None
     assert 0 <= record.waited < 30
+
+
+def test_the_platforms_own_words_are_left_out_where_the_sentence_says_the_same_with_other_quotes():
+    sentence = "Waits for 2 cores; “holds” holds them."
+    assert _raw_beside("Waiting: Waits for 2 cores; `holds` holds them", sentence) == ""
+    assert _raw_beside("Failed: no such image", sentence) == "Failed: no such image"
