@@ -15,13 +15,14 @@ from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
 from sessions_app import access
-from sessions_app.connections import Connection, writes
+from sessions_app.connections import Connection, Reading, writes
 from sessions_app.connections.asked import Asked, asked_for
 from sessions_app.connections.offers import Surroundings
 from sessions_app.forms import KIND_KEYS, KINDS, LaunchForm, suggested_name
 from sessions_app.models import Operation, Step
 from sessions_app.models.journal import StepState
 from sessions_app.views import launch_links
+from sessions_app.views import listing as listings
 from sessions_app.views.guards import PortalRequest, connected, page
 from sessions_app.views.launch_summary import command_line, facts
 from sessions_app.views.stats import taken_slots
@@ -38,7 +39,8 @@ async def form(request: PortalRequest, connection: Connection) -> HttpResponse:
     if request.method == "GET":
         again = await _again(request)
         link = launch_links.read(request.GET, around)
-        return _shown(request, _first(link, around, again), around, again=again, link=link)
+        away = _away(await connection.rows())
+        return _shown(request, _first(link, around, again), around, again=again, link=link, away=away)
     if "redraw" in request.POST:
         return _shown(request, _redrawn(request, around), around)
     filled = LaunchForm(request.POST, around=around)
@@ -84,6 +86,7 @@ async def _what_became(request: PortalRequest, operation: Operation, around: Sur
         filled.is_valid()
         for message in dict.fromkeys(step.message for step in steps):
             filled.add_error(None, message)
+        filled.add_error(None, "Nothing was launched; the form is as you filled it in.")
         return _shown(request, filled, around, status=422)
     if len(steps) > 1:
         return redirect(_list_of(operation, steps))
@@ -160,9 +163,17 @@ def _shown(
     status: int = 200,
     again: Asked | None = None,
     link: launch_links.Link | None = None,
+    away: dict[str, Any] | None = None,
 ) -> HttpResponse:
-    context = _form_context(form, around) | {"again": again, "link": link}
+    context = _form_context(form, around) | {"again": again, "link": link} | (away or {})
     return page(request, "sessions/launch", context, status=status)
+
+
+def _away(reading: Reading[Any]) -> dict[str, Any]:
+    """Return what the page says while the platform is away: a form can be filled in meanwhile."""
+    if reading.error is None:
+        return {}
+    return {"reason": listings.trouble(reading)[0], "signed_out": listings.signed_out(reading)}
 
 
 def _form_context(form: LaunchForm, around: Surroundings) -> dict[str, Any]:

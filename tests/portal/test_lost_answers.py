@@ -200,4 +200,5 @@ async def test_replicas_that_are_all_refused_come_back_to_the_form_with_the_reas
     many = await alice.post("/launch", launch_values(key="many", replicas="3"))
     assert many.status_code == 422
     assert 'name="replicas"' in many.text
+    assert "Nothing was launched; the form is as you filled it in." in many.text
     assert many.text.count("no thanks") == one.text.count("no thanks") > 0

@@ -39,7 +39,7 @@ def test_an_error_from_before_it_came_back_says_so_and_a_later_one_is_itself(mon
 
 
 @pytest.mark.django_db(transaction=True)
-async def test_the_list_and_the_way_to_a_session_say_that_it_is_being_started_again(
+async def test_the_list_and_the_launch_page_say_that_it_is_being_started_again(
     alice, clean_platform: RunningPlatform
 ):
     clean_platform.kill()
@@ -49,5 +49,8 @@ async def test_the_list_and_the_way_to_a_session_say_that_it_is_being_started_ag
         assert page.status_code == 200
         assert REASON in page.text
         assert ADVICE in page.text
+        form = await alice.get("/launch?type=headless")
+        assert REASON in form.text
+        assert "nothing can be launched until" in form.text
     finally:
         clean_platform.start_again()
