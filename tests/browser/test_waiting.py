@@ -65,7 +65,8 @@ def wait_in_line(page: Page, portal, name: str = "m31") -> str:
         queued = {"name": name, "image": f"{LAB}:latest", "type": "notebook"}
         client.post("/session", data=queued | whole, timeout=30).raise_for_status()
     page.goto("/")
-    page.get_by_role("link", name=name, exact=True).click()
+    # One of that name from an earlier test may still stand there as gone.
+    page.locator('tr[data-state="pending"]').get_by_role("link", name=name, exact=True).click()
     page.wait_for_url("**/s/*")
     address = page.url.partition("#")[0]
     page.goto(f"{address}/open")
