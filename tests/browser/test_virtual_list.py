@@ -90,6 +90,17 @@ def test_where_a_person_scrolled_to_counts_also_when_lines_come_before_the_brows
     assert bare.evaluate("inSight()")[-1] == 59
 
 
+def test_a_key_leads_where_it_says_also_when_the_area_grows_at_that_moment(bare: Page) -> None:
+    bare.evaluate(LIST, [MODULES, 60, False])
+    assert bare.evaluate("inSight()")[-1] == 59
+    # What stands above the log folds: the browser moves the bar, and tells of it after the key.
+    bare.evaluate("list.goTo(0, 0); area.style.height = '600px'; area.scrollTop; frame()")
+    assert bare.evaluate("inSight()")[0] == 0
+    assert not bare.evaluate("list.following")
+    bare.evaluate("list.follow(true); area.style.height = '540px'; area.scrollTop = 3; frame()")
+    assert bare.evaluate("inSight()")[-1] == 59
+
+
 def test_small_steps_in_a_long_list_pass_over_no_row(bare: Page) -> None:
     bare.evaluate(LIST, [MODULES, 1_000_000, False])
     bare.evaluate("list.goTo(400000, 0); frame()")

@@ -30,6 +30,7 @@ export class VirtualList {
     this.frame = 0;
     this.settling = 0;
     this.widest = 0;
+    this.isLed = false;
   }
 
   stop() {
@@ -73,6 +74,7 @@ export class VirtualList {
 
   goTo(index, part = 1 / 3) {
     this.follow(false);
+    this.isLed = true;
     this.heights.resize(this.source.count);
     this.top = Math.max(0, this.heights.top(index) - this.area.clientHeight * part);
     this.aim = { index, part };
@@ -81,13 +83,14 @@ export class VirtualList {
 
   move(pixels) {
     if (pixels < 0) this.follow(false);
+    this.isLed = true;
     this.top += pixels;
     this.soon();
   }
 
   follow(on) {
     if (on !== this.following) { this.following = on; this.onFollow(on); }
-    if (on) this.aim = null;
+    if (on) { this.aim = null; this.isLed = true; }
     this.soon();
   }
 
@@ -119,6 +122,7 @@ export class VirtualList {
       this.top = this.aim ? this.aimed() : this.heights.top(anchor.index) + anchor.into;
     }
     this.aim = null;
+    this.isLed = false;
     this.settleTop();
     this.place();
     this.source.shown(this.first, this.last);
@@ -230,8 +234,10 @@ export class VirtualList {
     this.known = this.area.scrollTop;
   }
 
+  // Until somebody was led where a key or a button leads, the place of the bar is an old one, or the browser's own: it
+  // moves the bar when the area grows.
   get wasScrolled() {
-    return this.known !== null && Math.abs(this.area.scrollTop - this.known) >= 1;
+    return !this.isLed && this.known !== null && Math.abs(this.area.scrollTop - this.known) >= 1;
   }
 
   // The person scrolled.
