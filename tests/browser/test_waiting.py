@@ -2,6 +2,7 @@
 
 import re
 import time
+import uuid
 
 import httpx
 import pytest
@@ -27,6 +28,11 @@ window.Notification = class {
 """
 
 
+def one_name() -> str:
+    """Return a name of its own: what an earlier test ended is on the list as gone for a while."""
+    return f"m31-{uuid.uuid4().hex[:6]}"
+
+
 def launch_notebook(page: Page, name: str, image: str = "") -> str:
     """Launch a notebook and return the address of its page."""
     page.goto("/launch?kind=notebook")
@@ -42,16 +48,18 @@ def launch_notebook(page: Page, name: str, image: str = "") -> str:
     return page.url
 
 
-def wait_in_vain(page: Page, name: str = "m31") -> str:
+def wait_in_vain(page: Page, name: str = "") -> str:
     """Wait for a notebook of an image that does not exist; return the address of its page."""
+    name = name or one_name()
     address = launch_notebook(page, name, MISSING)
     page.goto(f"{address}/open")
     expect(page.locator(".waiting__sentence")).to_contain_text("The image was not found", timeout=30_000)
     return address
 
 
-def wait_in_line(page: Page, portal, name: str = "m31") -> str:
+def wait_in_line(page: Page, portal, name: str = "") -> str:
     """Wait for a notebook that has no room, as another session holds all cores; return the address of its page."""
+    name = name or one_name()
     headers = {"Authorization": f"Bearer {portal.exports['CANFAR_TOKEN']}"}
     with httpx.Client(base_url=portal.exports["CANFAR_URL"], headers=headers, trust_env=False) as client:
         whole = {"cores": str(max(client.get("/context").json()["cores"]["options"])), "ram": "1"}
