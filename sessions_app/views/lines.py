@@ -56,7 +56,8 @@ def _row_html(row: Row, age: str, left: str, is_member: bool, can_renew: bool, a
         "row": row,
         "over": over,
         "age": moment_html(row.began, "age", age),
-        "ends": _ends(row.ended if over else row.expires, left, over=over),
+        # What never begins has no end either.
+        "ends": "—" if row.cannot_start else _ends(row.ended if over else row.expires, left, over=over),
         "is_member": is_member,
         "can_renew": can_renew,
         "away": away,

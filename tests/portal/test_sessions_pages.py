@@ -213,3 +213,4 @@ async def test_what_can_never_start_is_red_in_the_list_with_the_way_to_change_it
     row = page[page.index('data-name="vain"') :]
     assert row.index(">Change<") < row.index(">Log<")
     assert "state--pending" not in row[: row.index("</tr>")]
+    assert "table__ends--none" in row[: row.index("</tr>")]
