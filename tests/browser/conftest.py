@@ -41,6 +41,7 @@ class Portal:
 
     def __init__(self, data: Path) -> None:
         self.data = data
+        self.cookies: dict | None = None
         self.port, self.platform_port = _free_port(), _free_port()
         self.start()
 
@@ -137,14 +138,15 @@ def browser(playwright_runs: Playwright) -> Iterator[Browser]:
 
 @pytest.fixture(scope="package")
 def signed_in(portal: Portal, browser: Browser) -> dict:
-    """The cookies of somebody who followed the welcome link."""
-    context = browser.new_context()
-    page = context.new_page()
-    page.goto(portal.welcome)
-    page.get_by_role("heading", name="Sessions", exact=True).wait_for()
-    state = context.storage_state()
-    context.close()
-    return state
+    """The cookies of somebody who followed the welcome link, which works once, however many browsers come."""
+    if portal.cookies is None:
+        context = browser.new_context()
+        page = context.new_page()
+        page.goto(portal.welcome)
+        page.get_by_role("heading", name="Sessions", exact=True).wait_for()
+        portal.cookies = context.storage_state()
+        context.close()
+    return portal.cookies
 
 
 @pytest.fixture
