@@ -53,20 +53,22 @@ class Share:
         """Answer what is left of this when that is taken."""
         return Share(*(mine - theirs for mine, theirs in zip(self.parts, other.parts, strict=True)))
 
-    def fits(self, whole: "Share") -> bool:
-        """Say whether this is no more than that."""
-        return all(mine <= there + SLACK for mine, there in zip(self.parts, whole.parts, strict=True))
-
     def within(self, whole: "Share") -> "Share":
         """Cut this to what there is."""
         return Share(*(min(mine, there) for mine, there in zip(self.parts, whole.parts, strict=True)))
 
-    def leaves(self, claimed: "Share", whole: "Share") -> bool:
-        """Say whether what is claimed stays free when this is taken."""
-        return all(
-            not mine or theirs + mine <= there + SLACK
-            for mine, theirs, there in zip(self.parts, claimed.parts, whole.parts, strict=True)
-        )
+    def lacking(self, taken: "Share", whole: "Share") -> tuple[bool, ...]:
+        """Say of each part whether there is too little for this beside what is taken.
+
+        Of what it does not ask for there is never too little, also where more is taken than there is: sessions go on
+        when the platform is started again with less to share.
+        """
+        parts = zip(self.parts, taken.parts, whole.parts, strict=True)
+        return tuple(mine > 0 and theirs + mine > there + SLACK for mine, theirs, there in parts)
+
+    def fits(self, taken: "Share", whole: "Share") -> bool:
+        """Say whether there is room for this beside what is taken."""
+        return not any(self.lacking(taken, whole))
 
 
 def capacity(limits: Limits) -> Share:
@@ -114,11 +116,11 @@ class Queue:
         waiting = self.waiting()
         for place, session in enumerate(waiting):
             wanted = share_of(session, self.whole)
-            if (taken + wanted).fits(self.whole) and (not place or self._may_pass(wanted, waiting[0], taken)):
+            if wanted.fits(taken, self.whole) and (not place or self._may_pass(wanted, waiting[0], taken)):
                 return waiting.pop(place)
         return None
 
     def _may_pass(self, wanted: Share, oldest: Session, taken: Share) -> bool:
         if self._clock() - oldest.created < self._passing:
             return True
-        return wanted.leaves(taken + share_of(oldest, self.whole), self.whole)
+        return wanted.fits(taken + share_of(oldest, self.whole), self.whole)

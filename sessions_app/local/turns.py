@@ -17,7 +17,7 @@ def sentences(
     known: dict[tuple[str, Share], str] = {}
     for session in waiting:
         wanted = share_of(session, whole)
-        if (held.taken + wanted).fits(whole):
+        if wanted.fits(held.taken, whole):
             first = _names([waiting[0]], session.user)
             yield session, f"Waits for its turn; {first} came first and needs the room"
             continue
@@ -27,7 +27,7 @@ def sentences(
 
 
 def _sentence(user: str, wanted: Share, held: "_Held") -> str:
-    lacking = held.lacking(wanted)
+    lacking = wanted.lacking(held.taken, held.whole)
     holding = held.in_the_way(wanted, lacking)
     what, them = _amounts(wanted, lacking, held.whole.without(held.taken))
     return f"Waits for {what}; {_names(holding, user)} {'hold' if len(holding) > 1 else 'holds'} {them}"
@@ -42,16 +42,11 @@ class _Held:
         self.taken = sum((share for _, share in self._shares), Share(0, 0))
         self._largest_last: dict[tuple[bool, ...], list[tuple[Session, Share]]] = {}
 
-    def lacking(self, wanted: Share) -> tuple[bool, ...]:
-        """Say of each part whether there is too little of it."""
-        parts = zip(wanted.parts, self.taken.parts, self.whole.parts, strict=True)
-        return tuple(mine > 0 and mine + theirs > there + SLACK for mine, theirs, there in parts)
-
     def in_the_way(self, wanted: Share, lacking: tuple[bool, ...]) -> list[Session]:
         """Find the fewest sessions, the largest first, after whose end there is room; oldest first."""
         left, found = self.taken, []
         for session, share in reversed(self._ordered(lacking)):
-            if (left + wanted).fits(self.whole):
+            if wanted.fits(left, self.whole):
                 break
             left = left.without(share)
             found.append(session)

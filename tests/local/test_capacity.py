@@ -13,6 +13,7 @@ from sessions_app.local.turns import sentences
 
 PASSING = 60.0
 LIMITS = Limits(capacity_cores=4, capacity_ram=8, gpus=1, passing=PASSING)
+NONE = Share(0, 0)
 
 
 @dataclass
@@ -43,9 +44,6 @@ class Machine:
     def admit(self) -> None:
         while session := self.queue.next(self.running):
             self.running.append(session)
-
-    def free(self) -> Share:
-        return self.queue.whole.without(taken_by(self.running, self.queue.whole))
 
 
 @pytest.fixture
@@ -99,6 +97,15 @@ def test_gpus_are_counted_where_there_are_some_and_else_are_not_waited_for(machi
     assert [none.ask(gpus=1) in none.running for _ in range(2)] == [True, True]
 
 
+def test_who_takes_more_than_there_is_now_holds_up_only_those_who_want_the_same(machine: Machine) -> None:
+    going_on = [machine.ask(cores=3, name="three"), machine.ask(cores=1, name="one")]
+    smaller = Machine(Limits(capacity_cores=2, capacity_ram=8), running=[*going_on])
+    flexible, fixed = smaller.ask(), smaller.ask(cores=1)
+    assert smaller.running == [*going_on, flexible]
+    [(waits, text)] = sentences(smaller.queue.waiting(), smaller.running, smaller.queue.whole)
+    assert (waits, text) == (fixed, "Waits for 1 core; `three` holds it")
+
+
 ASKED = st.tuples(
     st.sampled_from([None, 0.1, 1, 1.5, 2, 3, 4, 9]),
     st.sampled_from([None, 1, 2, 5, 8, 20]),
@@ -126,10 +133,10 @@ def test_no_overcommit_no_idle_room_and_nobody_starves(steps: list) -> None:
         elif what == "wait":
             machine.now += value
             machine.admit()
-        assert taken_by(machine.running, whole).fits(whole)
+        assert taken_by(machine.running, whole).fits(NONE, whole)
         waiting = machine.queue.waiting()
         for session in waiting:
-            if share_of(session, whole).fits(machine.free()):
+            if share_of(session, whole).fits(taken_by(machine.running, whole), whole):
                 # Room that somebody could take is kept for the oldest alone, and only when that has waited long.
                 assert session is not waiting[0]
                 assert machine.now - waiting[0].created >= PASSING
