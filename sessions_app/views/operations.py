@@ -18,7 +18,6 @@ from django_htmx.http import reswap, retarget, trigger_client_event
 from sessions_app import access
 from sessions_app.connections import Connection, Row, writes
 from sessions_app.connections.renewals import why_not_renewed
-from sessions_app.connections.rows import SENT_ALREADY
 from sessions_app.models import Operation, Record, Step
 from sessions_app.models.journal import SETTLED, StepState, Verb
 from sessions_app.models.record import OVER
@@ -66,12 +65,12 @@ async def destroy(request: PortalRequest, connection: Connection) -> HttpRespons
     records = await _named(request, connection)
     if request.method == "GET":
         return await _ask(request, connection, Verb.DESTROY, records)
-    if len(records) > 1:
-        return await _done(request, connection, records, writes.destroy)
-    under_way = await _under_way(request, connection, records[0])
-    if under_way is not None:
-        return await _told(request, under_way)
-    return await _done(request, connection, records, partial(writes.destroy, hold=settings.UNDO_SECONDS))
+    hold = settings.UNDO_SECONDS if len(records) == 1 else 0.0
+    # What is being destroyed is left to the operation that does it, or it could be taken back in vain.
+    others = [record for record in records if not connection.listing.leaving(record)]
+    if not others:
+        return await _told(request, await _latest_destroy(request, records))
+    return await _done(request, connection, others, partial(writes.destroy, hold=hold))
 
 
 @require_POST
@@ -106,12 +105,12 @@ async def _named(request: PortalRequest, connection: Connection) -> list[Record]
     return records
 
 
-async def _under_way(request: PortalRequest, connection: Connection, record: Record) -> Operation | None:
-    """Return the operation that destroys this session already, while it can be taken back."""
-    slug = connection.listing.leaving(record)
-    if slug in {"", SENT_ALREADY}:
-        return None
-    return await access.operation_for(request.person, slug)
+async def _latest_destroy(request: PortalRequest, records: Sequence[Record]) -> Operation:
+    """Return the operation that destroys these sessions already, the last one if there are several."""
+    destroys = Operation.objects.filter(
+        person=request.person, verb=Verb.DESTROY, steps__record__in=[record.pk for record in records]
+    )
+    return await destroys.alatest("pk")
 
 
 async def _done(

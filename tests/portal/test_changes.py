@@ -8,7 +8,7 @@ import pytest
 
 from sessions_app import connections
 from sessions_app.client import errors
-from sessions_app.connections import refusals, rows, tasks
+from sessions_app.connections import refusals, rows, tasks, writes
 from sessions_app.models import Record, Step
 from tests.conftest import until
 from tests.portal.conftest import FRAGMENT
@@ -100,6 +100,38 @@ async def test_pressing_destroy_twice_is_one_destroy(alice, settings):
     [undo] = set(re.findall(r"/operations/\w+/undo", first.text + second.text))
     assert await Step.objects.filter(operation__verb="destroy").acount() == 1
     await alice.post(undo)
+
+
+async def test_destroying_several_leaves_out_the_one_that_can_still_be_taken_back(alice, platform, settings):
+    settings.UNDO_SECONDS = 60
+    spared, doomed = await running(alice, "spared"), await running(alice, "doomed")
+    held = await alice.post("/destroy", {"s": spared}, headers=FRAGMENT)
+    await alice.post("/destroy", {"s": [spared, doomed]}, headers=FRAGMENT)
+    undo = re.search(r'hx-post="(/operations/\w+/undo)"', held.text)[1]
+    assert f'data-act="{undo}"' in row_of(await fragment(alice), spared)
+    assert "you took it back in time" in (await alice.post(undo, headers=FRAGMENT)).text
+    assert listed(platform) == ["spared"]
+
+
+async def test_what_was_sent_already_cannot_be_destroyed_and_taken_back_once_more(
+    alice, settings, monkeypatch
+):
+    slug, sent, go_on = await running(alice, "once"), asyncio.Event(), asyncio.Event()
+
+    async def look(*_) -> None:
+        sent.set()
+        await go_on.wait()
+
+    monkeypatch.setattr(writes, "before_destroy", [look])
+    settings.UNDO_SECONDS = 0
+    first = asyncio.create_task(alice.post("/destroy", {"s": slug}, headers=FRAGMENT))
+    await sent.wait()
+    settings.UNDO_SECONDS = 60
+    second = asyncio.create_task(alice.post("/destroy", {"s": slug}, headers=FRAGMENT))
+    assert "/undo" not in (await second).text
+    go_on.set()
+    assert "was destroyed" in (await first).text
+    assert await Step.objects.filter(operation__verb="destroy").acount() == 1
 
 
 async def test_without_scripts_the_undo_is_on_the_page_that_follows(alice, platform, settings):
