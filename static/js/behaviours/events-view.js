@@ -165,7 +165,6 @@ function when(place, moment) {
   if (time.dateTime === moment) return;
   time.dateTime = moment;
   time.title = exact(moment);
-  time.dataset.local = "1";
   time.dataset.exact = time.title;
   showTime(time);
 }
