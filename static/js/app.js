@@ -4,7 +4,7 @@
 // returns its `detach`.
 
 import { startTimes } from "./behaviours/times.js";
-import { startDialog } from "./behaviours/dialog.js";
+import { startDialog, startMenus } from "./behaviours/dialog.js";
 
 const modules = {
   refresh: () => import("./behaviours/refresh.js"),
@@ -36,7 +36,7 @@ async function bind(element) {
 }
 
 function bindAll(root) {
-  for (const element of root.querySelectorAll("[data-behaviour]")) bind(element);
+  return Promise.all(Array.from(root.querySelectorAll("[data-behaviour]"), bind));
 }
 
 function unbindLost() {
@@ -143,9 +143,6 @@ function watchTheme() {
 
 // What few visits need is fetched when it is needed: each module is a request more.
 function startOnDemand() {
-  document.addEventListener("toggle", ({ target }) => {
-    if (target.matches("[data-menu]")) import("./behaviours/menu.js").then(({ startMenus }) => startMenus());
-  }, { capture: true });
   if (document.querySelector("[data-way-back], [data-behaviour~=log-view]")) {
     import("./behaviours/way-back.js").then(({ startWayBack }) => startWayBack());
   }
@@ -162,10 +159,12 @@ function watchKeys() {
   });
 }
 
-bindAll(document);
+// Whoever drives the page can tell from this that all of it listens.
+bindAll(document).then(() => { document.documentElement.dataset.bound = ""; });
 focusWanted();
 startTimes();
 startDialog();
+startMenus();
 watchThePortal();
 watchTheme();
 startOnDemand();

@@ -35,7 +35,7 @@ export function attach(element) {
   }
 
   function show(rows) {
-    const isAtEnd = isFirst || list.scrollHeight - list.scrollTop - list.clientHeight <= AT_THE_END;
+    const isAtEnd = list.scrollHeight - list.scrollTop - list.clientHeight <= AT_THE_END;
     const present = new Map([...list.children].map((item) => [item.dataset.id, item]));
     const wanted = rows.map((row) => filled(present.get(row.id) ?? blank(row), row));
     const kept = new Set(wanted);
@@ -79,6 +79,8 @@ export function attach(element) {
   warnings.hidden = false;
   warnings.addEventListener("click", onWarnings);
   narrow(remembered());
+  // The newest is seen first; from then on whoever reads elsewhere is left there.
+  list.scrollTop = list.scrollHeight;
 
   const topic = follow(element.dataset.slug, "events", {
     place: () => ({}),
