@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import os
 import re
 import shutil
@@ -12,6 +13,7 @@ import sys
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
@@ -161,21 +163,40 @@ def open_context(
         context = browser.new_context(**{"storage_state": signed_in, "base_url": portal.address, **options})
         context.set_default_timeout(PATIENCE * 1000)
         context.on("page", lambda page: _watch(page, portal, complaints))
+        if options.get("java_script_enabled", True):
+            context.on("page", lambda page: _wait_until_bound(page, portal))
         contexts.append(context)
         return context
 
     yield opened
     if request.node.rep_call.failed if hasattr(request.node, "rep_call") else False:
         SHOTS.mkdir(exist_ok=True)
-        for context in contexts:
-            for number, page in enumerate(context.pages):
-                page.screenshot(path=SHOTS / f"{request.node.name}-{number}.png", full_page=True)
+        pages = [page for context in contexts for page in context.pages]
+        for number, page in enumerate(pages):
+            page.screenshot(path=SHOTS / f"{request.node.name}-{number}.png", full_page=True)
     for context in contexts:
         context.close()
     if request.node.get_closest_marker("portal_breaks"):
         expected = ("Response Status Error Code", ": htmx:")
         complaints = [each for each in complaints if not any(words in each for words in expected)]
     assert complaints == []
+
+
+def _wait_until_bound(page: Page, portal: Portal) -> None:
+    """Let whoever goes to a page of the portal be there when all of it listens to keys, as a person is."""
+
+    def waiting(go: Callable[..., Any]) -> Callable[..., Any]:
+        @functools.wraps(go)
+        def gone(*arguments: Any, **options: Any) -> Any:
+            answer = go(*arguments, **options)
+            is_whole = answer is not None and "text/html" in answer.headers.get("content-type", "")
+            if is_whole and page.url.startswith(portal.address):
+                page.locator("html[data-bound]").wait_for(state="attached")
+            return answer
+
+        return gone
+
+    page.goto, page.reload = waiting(page.goto), waiting(page.reload)
 
 
 def _watch(page: Page, portal: Portal, complaints: list[str]) -> None:

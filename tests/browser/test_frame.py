@@ -112,7 +112,8 @@ def test_the_theme_changes_at_once_and_stays(page):
     background = "getComputedStyle(document.body).backgroundColor"
     light = page.evaluate(background)
     page.locator(".bar-menu__button").click()
-    page.get_by_role("button", name="Dark").click()
+    with page.expect_response("**/theme"):
+        page.get_by_role("button", name="Dark").click()
     dark = page.evaluate(background)
     assert dark != light
     expect(page.get_by_role("button", name="Dark")).to_have_attribute("aria-pressed", "true")
