@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import httpx
 
-from ..answers import Answer, retry_after
-from ..errors import NotSignedInError, PlatformUnavailableError, TooLargeError
+from ..answers import Answer, Collector, retry_after
+from ..errors import NotSignedInError, PlatformUnavailableError
 from ..running import Effort
 from ..wire import SMALL_LIMIT, Request
 from .troubles import TROUBLE, trouble
@@ -31,14 +31,13 @@ async def login(address: str, name: str, password: str) -> str:
                 "POST", address, data=form, headers=headers_of({"Accept": "text/plain"})
             ) as response,
         ):
-            body = await _bounded(response)
+            answer = await _collected(response, password)
     except TROUBLE as problem:
         raise trouble(problem, _ASKED, effort) from None
-    answer = Answer(_ASKED, response.status_code, kept_headers(response), body, secrets=(password,))
     if answer.status == 401:
         raise NotSignedInError("The name or the password is not right.", status=401)
     after = retry_after(answer.headers.get("retry-after", ""))
-    if answer.status == 503 and after is not None and b"wrong passwords" in body:
+    if answer.status == 503 and after is not None and b"wrong passwords" in answer.body:
         raise PlatformUnavailableError(
             "Too many wrong passwords were tried for this name.",
             status=503,
@@ -48,10 +47,10 @@ async def login(address: str, name: str, password: str) -> str:
     return answer.checked().text().strip()
 
 
-async def _bounded(response: httpx.Response) -> bytes:
-    body = b""
-    async for piece in response.aiter_bytes():
-        body += piece
-        if len(body) > SMALL_LIMIT:
-            raise TooLargeError(status=response.status_code, request=_ASKED.label, sent=True)
-    return body
+async def _collected(response: httpx.Response, password: str) -> Answer:
+    collector = Collector(_ASKED, response.status_code, kept_headers(response))
+    async for piece in response.aiter_raw():
+        collector.feed(piece)
+        if collector.full:
+            break
+    return collector.answer((password,))
