@@ -6,6 +6,8 @@ only touches memory it is called here directly; where it may wait (the session r
 
 from __future__ import annotations
 
+import gzip
+import secrets
 from collections.abc import Awaitable, Callable
 from typing import cast
 
@@ -15,7 +17,6 @@ from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.middleware import SessionMiddleware
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.middleware.csrf import CsrfViewMiddleware
-from django.middleware.gzip import GZipMiddleware
 from django.utils.cache import patch_vary_headers
 from django.utils.decorators import async_only_middleware
 
@@ -46,6 +47,12 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
+# How hard pages are packed, from how many bytes on, and how many bytes of padding they get at most.
+PACKING = 3
+WORTH_PACKING = 200
+LONGEST_PADDING = 100
+# The flag of a gzip header that says that a file name stands behind it.
+NAME_FOLLOWS = b"\x08"
 
 
 def _unused(request: HttpRequest) -> HttpResponse:
@@ -89,20 +96,32 @@ def name_the_portal(get_response: GetResponse) -> GetResponse:
 
 @async_only_middleware
 def compress_pages(get_response: GetResponse) -> GetResponse:
-    """Compress pages, with Django's padding against guessing secrets by length.
+    """Compress pages, but not what is sent in pieces: of those Django makes a gzip member each, which browsers stop at.
 
-    What is sent in pieces goes as it is: of asynchronous pieces Django makes a gzip member each, and browsers stop
-    after the first.
+    Django's own step packs as tightly as it can, which costs a page of the list four times as much for a tenth less.
     """
-    gzip = GZipMiddleware(_unused)
 
     async def middleware(request: HttpRequest) -> HttpResponse:
         response = await get_response(request)
-        if response.streaming:
+        if response.streaming or len(response.content) < WORTH_PACKING or "Content-Encoding" in response:
             return response
-        return cast(HttpResponse, gzip.process_response(request, response))
+        patch_vary_headers(response, ["Accept-Encoding"])
+        if "gzip" in request.headers.get("accept-encoding", ""):
+            packed = _packed(response.content)
+            if len(packed) < len(response.content):
+                response.content = packed
+                response.headers["Content-Encoding"] = "gzip"
+                response.headers["Content-Length"] = str(len(packed))
+        return response
 
     return middleware
+
+
+def _packed(content: bytes) -> bytes:
+    """Return content as gzip, padded as Django does against guessing secrets by length: with a file name."""
+    packed = gzip.compress(content, compresslevel=PACKING, mtime=0)
+    name = b"a" * secrets.randbelow(LONGEST_PADDING) + b"\0"
+    return packed[:3] + NAME_FOLLOWS + packed[4:10] + name + packed[10:]
 
 
 @async_only_middleware

@@ -1,5 +1,6 @@
 """The list, one session, renew and destroy: on the local platform, with real processes."""
 
+import gzip
 import re
 
 import httpx
@@ -30,6 +31,21 @@ async def test_an_empty_account_offers_ways_to_start(alice):
     page = await alice.get("/")
     assert "You have no sessions" in page.text
     assert "/launch?kind=notebook" in page.text
+
+
+async def test_pages_are_packed_where_the_browser_takes_it_and_tell_nothing_by_their_length(anonymous):
+    accepts = {"Accept-Encoding": "gzip, br"}
+    answers = [await anonymous.get("/nowhere", headers=accepts) for _ in range(20)]
+    plain = await anonymous.get("/nowhere")
+    assert {answer.headers["Content-Encoding"] for answer in answers} == {"gzip"}
+    assert all(b"Nothing here" in gzip.decompress(answer.content) for answer in answers)
+    assert all(int(answer.headers["Content-Length"]) == len(answer.content) for answer in answers)
+    assert "Accept-Encoding" in plain.headers["Vary"]
+    assert "Content-Encoding" not in plain.headers
+    assert "Nothing here" in plain.text
+    # The server's clock is on the page; beside that it is the padding that makes the lengths differ.
+    sizes = [len(answer.content) for answer in answers]
+    assert max(sizes) - min(sizes) > 20
 
 
 async def test_a_launched_session_is_listed_with_its_state(alice):
