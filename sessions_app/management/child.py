@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import signal
 import subprocess
 import sys
 import threading
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 from django.core.management.base import CommandError
@@ -22,6 +24,7 @@ PAUSES = (1.0, 2.0, 4.0, 8.0, 16.0, 30.0)
 # So often in a row; one that has run for a while begins the count anew.
 MOST_STARTS = 10
 RAN_WELL = 60.0
+CHECKOUT = Path(__file__).resolve().parents[2]
 PAGE_GOES_ON = "This page goes on by itself."
 
 
@@ -47,9 +50,17 @@ class LocalPlatform:
             self.stop()
             raise CommandError("The local platform did not start; what it said stands above.") from error
 
-    def watch(self, say: Callable[[str], object]) -> None:
-        """Start the platform again whenever it ends by itself, and say so here and on the pages."""
-        threading.Thread(target=self._supervise, args=[say], daemon=True).start()
+    def watch(self, say: Callable[[str], object]) -> threading.Thread:
+        """Start the platform again whenever it ends by itself, and say so here and on the pages; in a thread."""
+
+        def told(words: str) -> None:
+            # The terminal may be gone; what is watched over is not.
+            with suppress(OSError):
+                say(words)
+
+        thread = threading.Thread(target=self._supervise, args=[told], daemon=True)
+        thread.start()
+        return thread
 
     def stop(self) -> None:
         """End the platform's process, not its sessions."""
@@ -69,7 +80,7 @@ class LocalPlatform:
         # Even a killed portal takes its platform along, which minds its parent.
         return subprocess.Popen(  # noqa: S603
             [*self.command, "--with-parent", str(os.getpid())],
-            cwd=Path(__file__).resolve().parents[2],
+            cwd=CHECKOUT,
             env=environment(),
             stdout=subprocess.PIPE,
             process_group=0,
@@ -107,20 +118,22 @@ class LocalPlatform:
                 return
             if self._process.stdout is not None:
                 self._process.stdout.close()
-            self._process = self._start()
+            try:
+                self._process = self._start()
+            except OSError as error:
+                say(f"It could not be started: {error.strerror}.")
+                return
         if self._word():
             supervised.back()
             say("The local platform answers again.")
 
     def _give_up(self, say: Callable[[str], object]) -> None:
+        told = f"The local platform was started again {MOST_STARTS} times in a row, and stopped each time."
         supervised.away(
-            f"The local platform stopped {MOST_STARTS} times in a row, so it is not started again.",
-            "The terminal that the portal was started in shows why.",
+            told, "It is not started again; the terminal that the portal was started in shows why."
         )
-        again = " ".join(self.command)
-        say(
-            f"The local platform ended {MOST_STARTS} times in a row. Its sessions go on. Start it with:\n  {again}"
-        )
+        again = f"cd {shlex.quote(str(CHECKOUT))} && {shlex.join(self.command)}"
+        say(f"{told} Its sessions go on. Start it with:\n  {again}")
 
 
 def _password(told: dict[str, str]) -> dict[str, str]:

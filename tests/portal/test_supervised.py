@@ -1,11 +1,15 @@
 """What a page says of a platform that the portal started itself, and that is away."""
 
+import shlex
+import subprocess
 from collections.abc import Iterator
+from pathlib import Path
 
 import pytest
 
 from sessions_app.client import errors
 from sessions_app.connections import supervised
+from sessions_app.management import child
 from tests.platforms import RunningPlatform
 
 REASON, ADVICE = "The local platform stopped, and is being started again.", "Your sessions go on meanwhile."
@@ -54,3 +58,31 @@ async def test_the_list_and_the_launch_page_say_that_it_is_being_started_again(
         assert "nothing can be launched until" in form.text
     finally:
         clean_platform.start_again()
+
+
+def test_a_platform_is_given_up_in_words_when_it_cannot_live_though_nobody_hears(tmp_path: Path, monkeypatch):
+    monkeypatch.setattr(child, "PAUSES", (0.0,))
+    monkeypatch.setattr(child, "MOST_STARTS", 2)
+    starts = iter([True, False, True])
+
+    def start(platform: child.LocalPlatform) -> subprocess.Popen[str]:
+        if not next(starts):
+            raise BlockingIOError(11, "Resource temporarily unavailable")
+        return subprocess.Popen(["false"], stdout=subprocess.PIPE, text=True)
+
+    monkeypatch.setattr(child.LocalPlatform, "_start", start)
+    platform, told = child.LocalPlatform(8001, tmp_path / "a folder"), []
+
+    def say(words: str) -> None:
+        told.append(words)
+        raise BrokenPipeError
+
+    platform.watch(say).join(60)
+    assert "It could not be started: Resource temporarily unavailable." in told
+    sentence, line = told[-1].splitlines()
+    assert sentence.startswith(
+        "The local platform was started again 2 times in a row, and stopped each time."
+    )
+    assert str(tmp_path / "a folder") in shlex.split(line)
+    explained = supervised.explained(errors.PlatformUnreachableError("No answer."))
+    assert "2 times in a row" in str(explained)
