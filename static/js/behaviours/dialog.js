@@ -44,7 +44,8 @@ export function startDialog() {
     const values = Object.fromEntries(where.searchParams);
     values.csrfmiddlewaretoken = document.querySelector("[name=csrfmiddlewaretoken]")?.value;
     const done = window.htmx.ajax("POST", trigger.dataset.act || where.pathname, { target: "#notices", swap: "innerHTML", values });
-    done.finally(() => delete trigger.dataset.acting);
+    // What went wrong is said by app.js.
+    done.catch(() => {}).finally(() => delete trigger.dataset.acting);
   }
 
   function shown(event) {

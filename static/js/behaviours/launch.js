@@ -86,13 +86,17 @@ export function attach(element) {
 
   function toTheFirstObstacle() {
     const says = element.querySelector(".field__error")?.closest(".says");
-    const field = says && element.querySelector(`[aria-describedby~="${says.id}"]`);
+    // What no field can mend, as a limit of sessions, is said in the summary alone.
+    if (!says) return element.querySelector("#obstacles")?.focus();
+    const field = element.querySelector(`[aria-describedby~="${says.id}"]`);
     field?.closest("details")?.setAttribute("open", "");
     (field ?? element.querySelector("#anyway input, .image input"))?.focus();
   }
 
-  function restored() {
+  // A page that comes back by the browser's Back still says "Launching…".
+  function restored(event) {
     sent = false;
+    if (event.persisted) check();
   }
 
   element.addEventListener("input", changed);

@@ -90,7 +90,12 @@ function menus(element) {
   const items = (menu) => [...menu.querySelectorAll("summary, .menu__item")];
 
   function elsewhere(event) {
-    for (const menu of open()) if (!menu.contains(event.target) || event.target.closest(".menu__item")) menu.open = false;
+    for (const menu of open()) {
+      if (menu.contains(event.target) && !event.target.closest(".menu__item")) continue;
+      // What is hidden cannot keep the focus.
+      if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+      menu.open = false;
+    }
   }
 
   function keys(event) {

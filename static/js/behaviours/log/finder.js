@@ -190,7 +190,7 @@ export class Finder {
     const [first, last] = [this.hits[0], this.hits.at(-1)];
     if (!this.isFull && this.windows.length < 2) return "";
     const lines = `${first.line.toLocaleString("en")} to ${last.line.toLocaleString("en")}`;
-    return `These are the lines found in lines ${lines}; stepping over their end goes on.`;
+    return `Of the lines found, those from ${lines} are here; Next and Previous lead on to the others.`;
   }
 }
 
