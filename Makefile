@@ -51,6 +51,6 @@ help:
 	@echo "make run      set up and run the portal on the local platform (ARGS for manage.py up)"
 	@echo "make welcome  print another sign-in link"
 	@echo "make test     set up and pass lint, types and every test"
-	@echo "make quick    lint, types and the fast tests, in a minute: no browser, hardly a session"
+	@echo "make quick    lint, types and the fast tests, in a minute: no browser, few sessions"
 	@echo "make check    lint, types and migrations alone"
 	@echo "make setup    install what the portal needs"

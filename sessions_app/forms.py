@@ -143,7 +143,7 @@ class LaunchForm(BatchChecks):
             self.add_error(where, f"The platform takes images from {' or '.join(hosts)} only.")
             return
         if not IMAGE_RULE.fullmatch(image):
-            self.add_error(where, "An image reads host/project/name:tag.")
+            self.add_error(where, "Write the image as host/project/name:tag.")
             return
 
         self._check_fit(kind, image, where)
