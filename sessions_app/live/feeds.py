@@ -20,7 +20,7 @@ from weakref import WeakKeyDictionary
 
 from sessions_app import connections
 from sessions_app.client import errors, values
-from sessions_app.connections import Reading, Row, timeline
+from sessions_app.connections import Reading, Row, refusals, timeline
 from sessions_app.connections.redaction import hidden, secret_of
 from sessions_app.live import spool
 from sessions_app.live.handshake import with_own_thread
@@ -162,7 +162,7 @@ class Feed(Shared):
 
     def told(self, error: errors.PlatformError) -> str:
         """Return the error's sentence; the platform likes to name the session by its id."""
-        return hidden(str(error), self._secret)
+        return hidden(refusals.sentence(error), self._secret)
 
     def become(self, state: State) -> None:
         """Change state, and tell the viewers if it is another one."""

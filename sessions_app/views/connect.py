@@ -14,7 +14,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from sessions_app import access
 from sessions_app.client import errors
-from sessions_app.connections import BadLinkError, Connection, estimates, timeline
+from sessions_app.connections import BadLinkError, Connection, estimates, refusals, timeline
 from sessions_app.connections.redaction import hidden
 from sessions_app.models import Record
 from sessions_app.views import listing as listings
@@ -133,7 +133,8 @@ async def _waiting(
         "tab_title": course.title(record.name),
         "tab_icon": icon_of(record, state),
         "spoken": _spoken(course, explanation.sentence if explanation.needs_somebody else ""),
-        "error": error,
+        "trouble": refusals.sentence(error) if error else "",
+        "advice": error.advice if error else "",
     }
     version = listings.version(*(str(context[part]) for part in _SHOWN), course.phases)
     if request.htmx and request.headers.get(listings.VERSION_HEADER) == version:
@@ -159,7 +160,7 @@ def _plain(text: str) -> str:
     return text.translate(dict.fromkeys(map(ord, '`"“”'))).casefold()
 
 
-_SHOWN = ("state", "stays", "now", "explanation", "notes", "usual", "percent", "tab_icon", "error")
+_SHOWN = ("state", "stays", "now", "explanation", "notes", "usual", "percent", "tab_icon", "trouble")
 
 
 def _plainly(course: Course) -> str:

@@ -100,6 +100,8 @@ async def test_trouble_keeps_the_text_and_says_how_far_it_goes(
     source.error = errors.PlatformError(f"The platform does not answer for {SECRET}.")
     await until(lambda: feed.state.kind == "trouble")
     assert feed.state.text == "The platform does not answer for [session id]. Showing up to line 2."
+    source.error = errors.PlatformFailedError(detail=f"java.io.IOException: PosixPrincipal, {SECRET}")
+    await until(lambda: feed.state.text == "The platform failed at this. Showing up to line 2.")
     source.error, source.text = None, source.text + b"three\n"
     await until(lambda: feed.state.kind == "live" and feed.spool.last.line == 3)
     assert text_of(feed) == ["one", "two", "three"]

@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from sessions_app.client import errors
 from sessions_app.connections import connection_for, estimates, timeline
 from sessions_app.connections.estimates import Usual, rounded_up, usual_of, usual_wait
 from sessions_app.models import Person, Record
@@ -250,6 +251,21 @@ async def test_a_running_session_is_opened_at_once_and_noted_or_waits_for_a_clic
     assert [row["says"] for row in await timeline.history(record, "") if row["reason"] == "Open"] == [
         f"{alice.person.name} opened it."
     ]
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_platform_that_answers_in_jargon_is_told_of_in_words(alice, monkeypatch):
+    slug = await stuck(alice)
+    from sessions_app.views import connect
+
+    async def fails(*_):
+        raise errors.PlatformFailedError(detail="java.lang.NullPointerException: PosixPrincipal", status=500)
+
+    monkeypatch.setattr(connect, "_state_and_address", fails)
+    page = await alice.get(f"/s/{slug}/open")
+    assert page.status_code == 503
+    assert "<strong>The platform failed at this.</strong> Try again later" in page.text
+    assert "Principal" not in page.text
 
 
 @pytest.mark.django_db(transaction=True)
