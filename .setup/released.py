@@ -8,6 +8,7 @@ Runs on the system's Python with its standard library alone. A stamp holds the d
 """
 
 import hashlib
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -69,6 +70,8 @@ def provide_tests(version: str, pinned: Path) -> None:
         if subprocess.run([*pip, *only_this, "--dest", folder]).returncode != 0:
             sys.exit(f"The tests of canfar {version} could not be fetched; what pip said stands above.")
         [archive] = Path(folder).glob("canfar-*.tar.gz")
+        # What another archive held must not stay behind.
+        shutil.rmtree(home / "live", ignore_errors=True)
         unpack(archive, f"canfar-{version}/tests/", home / "live")
     stamp.write_text(wanted)
 
@@ -78,7 +81,8 @@ def unpack(archive: Path, inside: str, to: Path) -> None:
     with tarfile.open(archive) as found:
         for member in found:
             name = member.name.removeprefix(inside)
-            if not member.isfile() or name == member.name or ".." in Path(name).parts:
+            is_within = ".." not in Path(name).parts and not Path(name).is_absolute()
+            if not member.isfile() or name == member.name or not is_within:
                 continue
             path = to / "tests" / name
             path.parent.mkdir(parents=True, exist_ok=True)
