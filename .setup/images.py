@@ -35,7 +35,9 @@ def main() -> None:
     pull = [sys.executable, "-m", "sessions_app.local", "image", "pull", "--images", str(FOLDER), *names]
     began = time.monotonic()
     if subprocess.run(pull, cwd=ROOT, stderr=subprocess.DEVNULL).returncode and missing():
+        # Once more, aloud: it may have been the network; if it was not, it says why.
         subprocess.run(pull, cwd=ROOT)
+    if missing():
         sys.exit("An image for the tests could not be pulled; why stands above. What was pulled stays.")
     print(f"Pulled in {time.monotonic() - began:.0f} s.", flush=True)
 

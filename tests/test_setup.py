@@ -4,6 +4,9 @@ import runpy
 import tarfile
 from io import BytesIO
 from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
 
 from tests.platforms import ROOT
 
@@ -24,3 +27,24 @@ def test_an_archive_writes_its_tests_and_nothing_outside_their_folder(tmp_path: 
         archive,
         tmp_path / "live" / "tests" / "a" / "b.py",
     ]
+
+
+@pytest.mark.parametrize("comes", [1, 2, 3])
+def test_an_image_is_pulled_once_more_and_then_said_to_be_missing(
+    comes: int, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("CANFARWEB_TEST_IMAGES", str(tmp_path))
+    main, pulls = runpy.run_path(str(ROOT / ".setup" / "images.py"))["main"], []
+
+    def pull(command: list[str], **options: object) -> SimpleNamespace:
+        pulls.append(command[-1])
+        return SimpleNamespace(returncode=int(len(pulls) < comes))
+
+    monkeypatch.setitem(main.__globals__, "missing", lambda: ["an-image"] if len(pulls) < comes else [])
+    monkeypatch.setitem(main.__globals__, "subprocess", SimpleNamespace(run=pull, DEVNULL=None))
+    if comes > 2:
+        with pytest.raises(SystemExit, match="could not be pulled"):
+            main()
+    else:
+        main()
+    assert pulls == ["an-image"] * min(comes, 2)
