@@ -8,6 +8,7 @@ from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import cached_property
 
 from sessions_app.connections import Row
 
@@ -18,6 +19,22 @@ ACTIVE = frozenset({"pending", "running", "ending"})
 
 
 @dataclass(frozen=True, slots=True)
+class GroupFace:
+    """What of a group its line shows, but for times. It is kept with the line's markup, so no session is in it."""
+
+    key: str
+    name: str
+    kind: str
+    image: str
+    state: str
+    size: int
+    counts: tuple[tuple[str, int, int], ...]
+    # In use and asked for, together, at the precision in which it is shown; memory in GiB.
+    cores: tuple[float | None, float | None]
+    ram: tuple[float | None, float | None]
+
+
+@dataclass(frozen=True)
 class Group:
     """Several sessions of one launch, shown as one."""
 
@@ -25,13 +42,13 @@ class Group:
     stem: str
     rows: tuple[Row, ...]
 
-    @property
+    @cached_property
     def name(self) -> str:
         """What it is called: “fit-1…40”."""
         numbers = sorted(number_of(row.name) for row in self.rows)
         return f"{self.stem}-{numbers[0]}…{numbers[-1]}"
 
-    @property
+    @cached_property
     def counts(self) -> list[tuple[str, int, int]]:
         """Each state with how many are in it, and how many come before them in the bar."""
         counted, found, before = Counter(row.state for row in self.rows), [], 0
@@ -41,7 +58,7 @@ class Group:
                 before += counted[state]
         return found
 
-    @property
+    @cached_property
     def state(self) -> str:
         """What it counts as among single sessions: it is active while any of it is."""
         states = {row.state for row in self.rows}
@@ -49,49 +66,68 @@ class Group:
             (state for state in ("running", "pending", "ending", "failed") if state in states), "completed"
         )
 
-    @property
+    @cached_property
     def kind(self) -> str:
         """The kind of all of them."""
         return self.rows[0].kind
 
-    @property
+    @cached_property
     def image(self) -> str:
         """The image of the first; what was launched together has one."""
         return self.rows[0].image
 
-    @property
+    @cached_property
     def began(self) -> datetime:
         """When the first of them began."""
         return min(row.began for row in self.rows)
 
-    @property
+    @cached_property
     def expires(self) -> datetime | None:
         """When the first of those that are still there ends."""
         return min((row.expires for row in self.rows if row.expires and row.state in ACTIVE), default=None)
 
-    @property
+    @cached_property
     def ended(self) -> datetime | None:
         """When the last of them ended, once all have."""
         if any(row.state in ACTIVE for row in self.rows):
             return None
         return max((row.ended for row in self.rows if row.ended), default=None)
 
-    @property
+    @cached_property
     def cores(self) -> tuple[float | None, float | None]:
         """The cores in use and asked for, together."""
         return _total(row.cores_in_use for row in self.rows), _total(row.requested_cores for row in self.rows)
 
-    @property
+    @cached_property
     def ram(self) -> tuple[float | None, float | None]:
         """The memory in use and asked for, together, in GiB."""
         return _total(row.ram_in_use_gib for row in self.rows), _total(
             row.requested_ram_gib for row in self.rows
         )
 
+    @cached_property
+    def face(self) -> GroupFace:
+        """What its line shows of it."""
+        return GroupFace(
+            key=self.key,
+            name=self.name,
+            kind=self.kind,
+            image=self.image,
+            state=self.state,
+            size=len(self.rows),
+            counts=tuple(self.counts),
+            cores=(_rounded(self.cores[0]), _rounded(self.cores[1])),
+            ram=(_rounded(self.ram[0]), _rounded(self.ram[1])),
+        )
+
 
 def _total(amounts: Iterable[float | None]) -> float | None:
     known = [amount for amount in amounts if amount is not None]
     return sum(known) if known else None
+
+
+def _rounded(amount: float | None) -> float | None:
+    return None if amount is None else round(amount, 1)
 
 
 def stem_of(name: str) -> str:
@@ -110,10 +146,15 @@ def number_of(name: str) -> int:
     return int(found[2]) if found else 0
 
 
+def keys_of(row: Row) -> frozenset[str]:
+    """Return what a session's group can be called in an address: its stem, alone or with where it came from."""
+    stem = stem_of(row.name)
+    return frozenset({stem, f"{stem}~{_origin(row)}"}) if _groups(row) else frozenset()
+
+
 def belongs(row: Row, key: str) -> bool:
-    """Say whether a session is of the group that an address names: by stem, or by stem and where it came from."""
-    stem, _, origin = key.partition("~")
-    return _groups(row) and stem_of(row.name) == stem and origin in {"", _origin(row)}
+    """Say whether a session is of the group that an address names."""
+    return key in keys_of(row)
 
 
 def folded(rows: Sequence[Row]) -> list[Row | Group]:

@@ -14,7 +14,7 @@ from sessions_app.connections import Row
 from sessions_app.connections.renewals import why_not_renewed
 from sessions_app.models.record import OVER
 from sessions_app.templatetags.portal import moment_html, span
-from sessions_app.views.groups import ACTIVE, Group
+from sessions_app.views.groups import ACTIVE, Group, GroupFace
 from sessions_app.views.listing import Line
 
 
@@ -28,9 +28,19 @@ def _line_html(line: Line, now: datetime, away: str) -> SafeString:
     item = line.item
     age = span((now - item.began).total_seconds())
     if isinstance(item, Group):
-        return _group_html(item, age, _left(item.expires or item.ended, now), line.toggle, line.is_open, away)
+        end = item.expires or item.ended
+        ends = _ends(end, _left(end, now), over=item.expires is None)
+        return _group_html(
+            item.face,
+            moment_html(item.began, "age", age),
+            ends,
+            item.expires is None,
+            line.toggle,
+            line.is_open,
+            away,
+        )
     left = _left(item.expires, now) if item.state in ACTIVE else _left(item.ended, now)
-    can_renew = not why_not_renewed(item.kind, item.state, item.started, item.expires)
+    can_renew = not why_not_renewed(item.kind, item.state, item.started, item.expires, now)
     return _row_html(item, age, left, line.is_member, can_renew, away)
 
 
@@ -66,13 +76,21 @@ def _row_html(row: Row, age: str, left: str, is_member: bool, can_renew: bool, a
 
 
 @lru_cache(maxsize=500)
-def _group_html(group: Group, age: str, left: str, toggle: str, is_open: bool, away: str) -> SafeString:
+def _group_html(
+    group: GroupFace,
+    age: SafeString,
+    ends: SafeString | str,
+    over: bool,
+    toggle: str,
+    is_open: bool,
+    away: str,
+) -> SafeString:
     context: dict[str, Any] = {
         "group": group,
-        "size": len(group.rows),
-        "age": moment_html(group.began, "age", age),
-        "over": group.expires is None,
-        "ends": _ends(group.expires or group.ended, left, over=group.expires is None),
+        "size": group.size,
+        "age": age,
+        "over": over,
+        "ends": ends,
         "toggle": toggle,
         "is_open": is_open,
         "away": away,

@@ -194,7 +194,7 @@ def _whole_group(rows: Sequence[Row], wanted: Filter) -> Group | None:
 
 
 def _face(item: Row | Group) -> object:
-    return (item.key, [row.face for row in item.rows]) if isinstance(item, Group) else item.face
+    return (item.face, item.began, item.expires, item.ended) if isinstance(item, Group) else item.face
 
 
 def _tabs(rows: Iterable[Row], wanted: Filter) -> tuple[Tab, ...]:

@@ -96,9 +96,9 @@ async def outcome(request: PortalRequest, connection: Connection, slug: str) -> 
 async def _named(request: PortalRequest, connection: Connection) -> list[Record]:
     """Return the sessions that are named, one by one or as groups of the list."""
     asked: QueryDict = request.POST if request.method == "POST" else request.GET
-    slugs, keys = asked.getlist("s"), asked.getlist("g")
+    slugs, keys = asked.getlist("s"), set(asked.getlist("g"))
     rows = (await connection.rows()).value or () if keys else ()
-    slugs += [row.slug for key in keys for row in rows if groups.belongs(row, key)]
+    slugs += [row.slug for row in rows if keys & groups.keys_of(row)]
     records = await access.records_for(request.person, slugs[:MOST_AT_ONCE])
     if not records:
         raise access.NotThereError("There is no such session.")

@@ -47,7 +47,7 @@ COLUMNS = frozenset(_KEYS)
 
 def known(sort: str) -> str:
     """Return a column's name, with a minus for the other way round; nothing where there is no such column."""
-    return sort if sort.removeprefix("-") in COLUMNS and sort.count("-") < 2 else ""
+    return sort if sort.removeprefix("-") in COLUMNS else ""
 
 
 def ordered(items: Sequence[Item], sort: str) -> list[Item]:

@@ -1,5 +1,8 @@
 """Which lines the list has, in which order and how they are counted: no platform, no database."""
 
+import gc
+import weakref
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from urllib.parse import quote
 
@@ -108,6 +111,29 @@ def test_a_group_tells_when_the_last_of_it_ended_once_all_have():
     assert " ago</td>" in lines_html([line])[0]
     [line] = shown([*over, row("fit-3")]).lines
     assert line.item.ended is None
+
+
+def test_the_kept_markup_of_a_group_keeps_none_of_its_sessions():
+    def rendered() -> weakref.ref[Group]:
+        [line] = shown([row(f"kept-{n}") for n in range(1, 4)]).lines
+        assert "kept-1…3" in lines_html([line])[0]
+        return weakref.ref(line.item)
+
+    group = rendered()
+    listing._latest.clear()
+    gc.collect()
+    assert group() is None
+
+
+def test_a_group_is_sent_again_only_where_its_line_shows_something_else():
+    rows = [row(f"fit-{n}") for n in range(1, 4)]
+    for changes, is_news in [
+        ({"cores_in_use": 0.51}, False),
+        ({"cores_in_use": 0.9}, True),
+        ({"state": "failed"}, True),
+    ]:
+        changed = shown([replace(rows[0], **changes), *rows[1:]])
+        assert (changed.face != shown(rows).face) == is_news, changes
 
 
 @pytest.mark.parametrize("changes", [{"kind": "notebook"}, {"image": "images.canfar.net/other/image:1"}])
