@@ -14,7 +14,7 @@ from sessions_app.forms import KIND_TITLES
 
 register = template.Library()
 
-STEPS = ((86400, "d"), (3600, "h"), (60, "min"))
+STEPS = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"))
 STATE_TITLES = {"completed": "Completed", "ending": "Ending", "gone": "Gone", "unknown": "Unknown"}
 
 
@@ -24,14 +24,11 @@ def span(seconds: float) -> str:
     left = max(0, int(seconds))
     if left < 60:
         return f"{left} s"
-    words: list[str] = []
-    for size, unit in STEPS:
-        count, left = divmod(left, size)
-        if count or words:
-            words.append(f"{count} {unit}")
-        if len(words) == 2:
-            break
-    return " ".join(word for place, word in enumerate(words) if place == 0 or not word.startswith("0 "))
+    for size, unit, part, lesser in STEPS:
+        if left >= size:
+            rest = left % size // part
+            return f"{left // size} {unit} {rest} {lesser}" if rest else f"{left // size} {unit}"
+    return f"{left // 60} min"
 
 
 @register.filter

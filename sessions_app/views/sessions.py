@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.http import HttpResponse
 from django.urls import reverse
+from django.utils.safestring import mark_safe
 from django.views.decorators.http import require_GET
 
 from sessions_app import access
@@ -54,7 +55,7 @@ async def listing(request: PortalRequest, connection: Connection) -> HttpRespons
     context = {
         "reading": reading,
         "shown": shown,
-        "lines_html": lines_html(shown.lines, away=away),
+        "lines_html": mark_safe("".join(lines_html(shown.lines, away=away))),  # noqa: S308
         "slots": slots,
         "away": away,
         "columns": columns(wanted),

@@ -10,6 +10,7 @@ import pytest
 from django.http import QueryDict
 
 from sessions_app.connections import Row
+from sessions_app.templatetags.portal import span
 from sessions_app.views import groups, listing
 from sessions_app.views.columns import columns
 from sessions_app.views.groups import Group
@@ -174,6 +175,24 @@ def test_each_column_sorts_by_its_address(sort, expected):
         row("b", kind="notebook", cores_in_use=1.0, expires=NOW + timedelta(hours=1)),
     ]
     assert names(shown(rows, f"sort={sort}")) == expected
+
+
+@pytest.mark.parametrize(
+    ("seconds", "words"),
+    [
+        (-3, "0 s"),
+        (59.9, "59 s"),
+        (60, "1 min"),
+        (3599, "59 min"),
+        (3600, "1 h"),
+        (3660, "1 h 1 min"),
+        (86399, "23 h 59 min"),
+        (86400 + 3599, "1 d"),
+        (3 * 86400 + 4 * 3600 + 59, "3 d 4 h"),
+    ],
+)
+def test_a_length_of_time_is_told_in_its_two_largest_units(seconds, words):
+    assert span(seconds) == words
 
 
 def test_a_head_turns_the_order_round_and_gives_the_usual_one_back():
