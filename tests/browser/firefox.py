@@ -32,8 +32,8 @@ PREFERENCES = {
 FINDER = """(selector, words) => {
   const plain = (text) => (text ?? "").replace(/\\s+/g, " ").trim();
   const called = (each) => [each.innerText, each.getAttribute("aria-label"), each.labels?.[0]?.innerText].map(plain);
-  const found = [...document.querySelectorAll(selector)].find((each) => each.checkVisibility()
-    && (!words || called(each).some((name) => name === words || name.startsWith(words + "\\n"))));
+  const found = [...document.querySelectorAll(selector)]
+    .find((each) => each.checkVisibility() && (!words || called(each).includes(words)));
   found?.scrollIntoView({ block: "center", behavior: "instant" });
   return found ?? null;
 }"""
@@ -117,6 +117,8 @@ class Firefox:
             if found := re.search(r"WebDriver BiDi listening on (\S+)", path.read_text()):
                 return found[1]
             time.sleep(0.05)
+        self._process.kill()
+        self._process.wait()
         raise AssertionError(f"Firefox did not start: {path.read_text()[-2000:]}")
 
 

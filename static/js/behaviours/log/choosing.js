@@ -31,7 +31,7 @@ export class Choice {
 
   letGo() {
     this.lines = null;
-    this.view.tell("");
+    this.dropWanted();
     history.replaceState(history.state, "", location.pathname + location.search);
     this.view.copying.offerPart();
     this.view.list.soon();
@@ -40,9 +40,16 @@ export class Choice {
   choose(epoch, start, line) {
     const [from, to] = [Math.min(start, line), Math.max(start, line)];
     this.lines = { epoch, start, from, to };
+    this.dropWanted();
     history.replaceState(history.state, "", `#${address(epoch, from, to)}`);
     this.view.copying.offerPart();
     this.view.list.soon();
+  }
+
+  // Whoever chose for themselves is led nowhere else when the log comes to what the address had named.
+  dropWanted() {
+    this.wanted = null;
+    this.view.tell("");
   }
 
   chooseRow(index, isRange) {
@@ -81,7 +88,8 @@ export class Choice {
     const isThere = (line) => view.store.epochs.includes(epoch) && view.store.indexOf(epoch, line) >= 0;
     const { from } = this.wanted;
     let { to } = this.wanted;
-    if (!isThere(to)) {
+    if (isThere(to)) view.tell("");
+    else {
       // What is still on its way is waited for.
       if (!view.isUpToDate) return;
       this.tell(epoch);
