@@ -5,23 +5,24 @@ none. Memory cannot be shared like that, so each session counts some, and that b
 hundred small commands on a machine of 24 GiB. The figure lies between those, of a few megabytes, and a notebook with a
 kernel, of 134 (and only a few of those are had by a person at a time).
 
-Whoever fits is let in, oldest first. One that came later passes the oldest who waits in two cases:
+Whoever fits is let in, oldest first. One that came later passes an older one who waits in two cases:
 
-- It takes nothing that the oldest waits for: of each thing it asks for, as much would still be free for the oldest when
-  those that run now have ended. A flexible notebook beside a job that waits for cores is like that. This is no harm, so
-  it is always allowed.
-- The oldest was asked for less than ``Limits.passing`` seconds ago. So a large session may be passed for a minute by
+- It leaves the older one what that asks for: both fit beside all those that run and came later than the older one. A
+  flexible notebook beside a job that waits for cores, or for much memory, is like that. It costs the older one nothing,
+  as that starts when those have ended that came before it, so it is always allowed.
+- The older one was asked for less than ``Limits.passing`` seconds ago. So a large session may be passed for a minute by
   small ones that take room it needs; after that the room is kept for it.
 
-Hence nobody starves: when the minute is over, the oldest starts as soon as those have ended that ran at that moment,
-whatever comes later, and sessions end at their deadline if not before. Nothing is kept for the others who wait; each of
-them is the oldest in its turn. And no room stays empty that anybody could take, but what is kept for the oldest.
+Hence nobody starves: when its minute is over, whoever waits starts as soon as those have ended that ran at that moment
+or came before it, whatever comes later, and sessions end at their deadline if not before. And no room stays empty that
+anybody could take, but what is kept for somebody older.
 """
 
 import bisect
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import accumulate
 
 from . import machine
 from .kinds import Limits
@@ -52,6 +53,10 @@ class Share:
     def without(self, other: "Share") -> "Share":
         """Answer what is left of this when that is taken."""
         return Share(*(mine - theirs for mine, theirs in zip(self.parts, other.parts, strict=True)))
+
+    def or_more(self, other: "Share") -> "Share":
+        """Answer the larger one of each part."""
+        return Share(*(max(mine, theirs) for mine, theirs in zip(self.parts, other.parts, strict=True)))
 
     def within(self, whole: "Share") -> "Share":
         """Cut this to what there is."""
@@ -84,9 +89,19 @@ def share_of(session: Session, whole: Share) -> Share:
     return Share(cores, ram, session.gpus).within(whole)
 
 
-def taken_by(sessions: Iterable[Session], whole: Share) -> Share:
-    """Answer what sessions count together."""
-    return sum((share_of(session, whole) for session in sessions), Share(0, 0))
+class Taken:
+    """What the sessions that have room count together: all of them, or those that came later than somebody."""
+
+    def __init__(self, admitted: Iterable[Session], whole: Share) -> None:
+        latest_first = sorted(admitted, key=lambda session: session.created, reverse=True)
+        shares = (share_of(session, whole) for session in latest_first)
+        self._sums = list(accumulate(shares, Share.__add__, initial=Share(0, 0)))
+        self._ages = [-session.created for session in latest_first]
+        self.together = self._sums[-1]
+
+    def since(self, session: Session) -> Share:
+        """Answer what those count that came later than this one."""
+        return self._sums[bisect.bisect_left(self._ages, -session.created)]
 
 
 class Queue:
@@ -112,15 +127,11 @@ class Queue:
 
     def next(self, admitted: Iterable[Session]) -> Session | None:
         """Take out whoever is to start now beside those admitted, if anybody is."""
-        taken = taken_by(admitted, self.whole)
-        waiting = self.waiting()
+        taken, kept, waiting = Taken(admitted, self.whole), Share(0, 0), self.waiting()
         for place, session in enumerate(waiting):
             wanted = share_of(session, self.whole)
-            if wanted.fits(taken, self.whole) and (not place or self._may_pass(wanted, waiting[0], taken)):
+            if wanted.fits(taken.together, self.whole) and wanted.fits(kept, self.whole):
                 return waiting.pop(place)
+            if self._clock() - session.created >= self._passing:
+                kept = kept.or_more(wanted + taken.since(session))
         return None
-
-    def _may_pass(self, wanted: Share, oldest: Session, taken: Share) -> bool:
-        if self._clock() - oldest.created < self._passing:
-            return True
-        return wanted.fits(taken + share_of(oldest, self.whole), self.whole)

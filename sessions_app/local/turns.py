@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Iterator, Sequence
 
-from .capacity import SLACK, Share, share_of
+from .capacity import SLACK, Share, Taken, share_of
 from .machine import GIB
 from .session import Session
 
@@ -17,12 +17,12 @@ def sentences(
     known: dict[tuple[str, Share], str] = {}
     for session in waiting:
         wanted = share_of(session, whole)
-        if wanted.fits(held.taken, whole):
-            first = _names([waiting[0]], session.user)
-            yield session, f"Waits for its turn; {first} came first and needs the room"
-            continue
         if (session.user, wanted) not in known:
-            known[session.user, wanted] = _sentence(session.user, wanted, held)
+            if wanted.fits(held.taken, whole):
+                first = _names([held.kept_for(wanted, waiting)], session.user)
+                known[session.user, wanted] = f"Waits for its turn; {first} came first and needs the room"
+            else:
+                known[session.user, wanted] = _sentence(session.user, wanted, held)
         yield session, known[session.user, wanted]
 
 
@@ -39,8 +39,14 @@ class _Held:
     def __init__(self, admitted: Iterable[Session], whole: Share) -> None:
         self.whole = whole
         self._shares = [(session, share_of(session, whole)) for session in admitted]
-        self.taken = sum((share for _, share in self._shares), Share(0, 0))
+        self._taken = Taken((session for session, _ in self._shares), whole)
+        self.taken = self._taken.together
         self._largest_last: dict[tuple[bool, ...], list[tuple[Session, Share]]] = {}
+
+    def kept_for(self, wanted: Share, waiting: Sequence[Session]) -> Session:
+        """Find for whom room is kept that would do: the oldest that could not start beside this one."""
+        claims = ((each, share_of(each, self.whole) + self._taken.since(each)) for each in waiting)
+        return next((each for each, claim in claims if not wanted.fits(claim, self.whole)), waiting[0])
 
     def in_the_way(self, wanted: Share, lacking: tuple[bool, ...]) -> list[Session]:
         """Find the fewest sessions, the largest first, after whose end there is room; oldest first."""

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from sessions_app.local.capacity import Queue, Share, share_of, taken_by
+from sessions_app.local.capacity import Queue, Share, Taken, share_of
 from sessions_app.local.kinds import Limits
 from sessions_app.local.session import COMPLETED, Session
 from sessions_app.local.turns import sentences
@@ -45,6 +45,9 @@ class Machine:
         while session := self.queue.next(self.running):
             self.running.append(session)
 
+    def told(self) -> list[tuple[Session, str]]:
+        return list(sentences(self.queue.waiting(), self.running, self.queue.whole))
+
 
 @pytest.fixture
 def machine() -> Machine:
@@ -67,15 +70,40 @@ def test_small_ones_pass_a_large_one_for_a_minute_and_then_the_room_is_kept_for_
 
 
 def test_what_takes_nothing_that_the_large_one_waits_for_passes_it_at_any_time(machine: Machine) -> None:
-    machine.ask(cores=3)
+    machine.ask(cores=3, ram=6)
     machine.ask(cores=4, ram=4)
     machine.now += 10 * PASSING
     flexible = machine.ask()
-    memory = machine.ask(ram=3)
-    too_much = machine.ask(ram=2)  # With it the large one would have to wait for more than the cores.
-    assert flexible in machine.running
-    assert memory in machine.running
-    assert too_much not in machine.running
+    memory = machine.ask(ram=1)
+    machine.end(machine.running[0])  # The large one starts.
+    assert [flexible, memory] == machine.running[:2]
+    assert machine.running[2].cores == 4
+
+
+def test_what_would_let_the_large_one_wait_longer_does_not_pass_it(machine: Machine) -> None:
+    holding = machine.ask(cores=1, ram=3)
+    large = machine.ask(ram=6, name="large")
+    machine.now += 10 * PASSING
+    fine, too_much = machine.ask(ram=2), machine.ask(ram=1)
+    assert machine.running == [holding, fine]
+    assert machine.told()[-1] == (too_much, "Waits for its turn; `large` came first and needs the room")
+    machine.end(holding)
+    assert machine.running == [fine, large]
+
+
+def test_room_is_kept_for_each_who_waits_long_also_while_the_oldest_waits_for_something_else(
+    machine: Machine,
+) -> None:
+    machine.ask(gpus=1, name="never ends")
+    small = machine.ask(cores=1)
+    machine.ask(gpus=1, name="oldest")
+    large = machine.ask(cores=4, name="large")
+    machine.now += PASSING
+    late = machine.ask(cores=1)
+    assert machine.running[1:] == [small]
+    assert machine.told()[-1] == (late, "Waits for its turn; `large` came first and needs the room")
+    machine.end(small)
+    assert machine.running[1:] == [large]
 
 
 def test_a_session_larger_than_the_machine_runs_alone_and_flexible_ones_beside_its_cores(
@@ -123,7 +151,7 @@ STEP = st.one_of(
 def test_no_overcommit_no_idle_room_and_nobody_starves(steps: list) -> None:
     machine = Machine()
     whole = machine.queue.whole
-    # Who ran when the oldest of those that wait had been passed for long enough, and who the oldest was.
+    # Who ran when somebody who waits had been passed for long enough.
     before: dict[str, set[str]] = {}
     for what, value in steps:
         if what == "ask":
@@ -133,26 +161,29 @@ def test_no_overcommit_no_idle_room_and_nobody_starves(steps: list) -> None:
         elif what == "wait":
             machine.now += value
             machine.admit()
-        assert taken_by(machine.running, whole).fits(NONE, whole)
+        taken = Taken(machine.running, whole).together
+        assert taken.fits(NONE, whole)
         waiting = machine.queue.waiting()
         for session in waiting:
-            if share_of(session, whole).fits(taken_by(machine.running, whole), whole):
-                # Room that somebody could take is kept for the oldest alone, and only when that has waited long.
+            if share_of(session, whole).fits(taken, whole):
+                # Room that somebody could take is kept only for older ones, and only when those have waited long.
                 assert session is not waiting[0]
                 assert machine.now - waiting[0].created >= PASSING
-        if not waiting or machine.now - waiting[0].created < PASSING:
-            continue
-        oldest = waiting[0]
-        then = before.setdefault(oldest.id, {session.id for session in machine.running})
-        later = [session for session in machine.running if session.id not in then]
-        # Whoever came later never stands in its way: it starts when those have ended that were there before.
-        assert starts_beside(oldest, later, machine)
+        for session in waiting:
+            if machine.now - session.created < PASSING:
+                continue
+            then = before.setdefault(session.id, {each.id for each in machine.running})
+            later = [
+                each for each in machine.running if each.id not in then and each.created > session.created
+            ]
+            # Whoever came later never stands in its way, but who ran before its time was over.
+            assert starts_beside(session, later, machine)
 
 
-def starts_beside(oldest: Session, later: list[Session], machine: Machine) -> bool:
+def starts_beside(waits: Session, later: list[Session], machine: Machine) -> bool:
     queue = Queue(LIMITS, lambda: machine.now)
-    queue.add(oldest)
-    return queue.next(later) is oldest
+    queue.add(waits)
+    return queue.next(later) is waits
 
 
 @settings(max_examples=200, deadline=None)
