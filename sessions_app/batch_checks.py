@@ -48,9 +48,12 @@ class BatchChecks(forms.Form):
         if not args.strip():
             self.remarks["cmd"].append("Without a command the image's own runs.")
             return
-        self.remarks["args"].append("Without a command these go to the image's own.")
+        self.remarks["args"].append("Without a command these go to the image's own command.")
         if not all(commands.is_plain(word) for word in commands.argument_words(args)):
-            self.add_error("args", "A platform would cut or change these: name the command, too.")
+            self.add_error(
+                "args",
+                "The platform would split or change these arguments. Give the command too, and they arrive whole.",
+            )
 
     def _check_environment(self, cleaned: dict[str, Any]) -> None:
         lost = self.env_lost
@@ -73,14 +76,14 @@ class BatchChecks(forms.Form):
             self.add_error("env", f"Environment, line {number}: write NAME=value.")
         elif name == commands.SCRIPT_VARIABLE:
             self.add_error(
-                "env", f"Environment, line {number}: {name} is what a script travels in; choose another name."
+                "env", f"Environment, line {number}: the portal uses {name} itself; choose another name."
             )
         elif name in {"REPLICA_ID", "REPLICA_COUNT"}:
             self.remarks["env"].append(f"{name} is set for each replica; yours is overwritten.")
         elif runs_nothing and not self.around.is_local and commands.is_fragile(value):
             self.remarks["env"].append(
                 f'{name}: this platform may lose or change empty values and values with = " \\ or $. '
-                "With a command or a script they arrive whole."
+                "Give a command or a script, and they arrive whole."
             )
 
 

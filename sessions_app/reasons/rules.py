@@ -416,7 +416,7 @@ RULES: tuple[Rule, ...] = (
         r"Waiting",
         r"(waits for its turn.{0,400})",
         "{0}.",
-        "It asks for room that is kept for who came first.",
+        "It asks for room that is kept for whoever came first.",
         "It starts by itself. Flexible resources, or less, would start sooner.",
         SLOW,
     ),

@@ -17,7 +17,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     return _page(
         request,
         400,
-        "This cannot be answered",
+        "The portal does not understand this request",
         "Nothing was done. Check the address, or start from the sessions page.",
     )
 

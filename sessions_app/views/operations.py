@@ -210,7 +210,8 @@ def _renew_words(items: Sequence[Item]) -> dict[str, Any]:
     else:
         title = f"{able or 'None'} of {count} can be renewed"
     text = (
-        "A renewed session ends at its full session time from now, where that is later than its present end."
+        "A renewed session may run for its full time again, counted from now. "
+        "One that would end later anyway keeps its end."
     )
     doing = "Renew" if able == count else f"Renew {able}"
     return {

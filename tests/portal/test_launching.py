@@ -188,12 +188,12 @@ def test_a_gpu_is_asked_for_where_there_is_one_and_told_where_there_is_none():
         (
             "args",
             {"cmd": "", "args": '-c "a b"'},
-            "A platform would cut or change these: name the command, too.",
+            "The platform would split or change these arguments. Give the command too, and they arrive whole.",
         ),
         (
             "env",
             {"env": "CANFARWEB_SCRIPT=x"},
-            "Environment, line 1: CANFARWEB_SCRIPT is what a script travels in",
+            "Environment, line 1: the portal uses CANFARWEB_SCRIPT itself",
         ),
         (
             "script",
