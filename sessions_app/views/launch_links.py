@@ -23,7 +23,6 @@ FIELDS = {
 }
 # The present portal's tabs (standard, advanced) are one form here.
 OTHERS = frozenset({"tab", "type", "kind", "project", "image", "again"})
-LONGEST = 300
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +40,8 @@ class Link:
 
 def read(query: QueryDict, around: Surroundings) -> Link:
     """Return what an address asks the form to hold."""
-    given = {key: str(value).strip()[:LONGEST] for key, value in query.items()}
+    # Nothing is cut, as half a command may do harm: the form says what is too long.
+    given = {key: str(value).strip() for key, value in query.items()}
     fields = {FIELDS[key]: value for key, value in given.items() if key in FIELDS and value}
     remarks = [
         f"The link says “{key[:40]}”, which this page does not know; it is left out."

@@ -51,6 +51,10 @@ def test_an_image_is_named_in_full_or_in_parts(query):
     assert fields(query)["image"] == LAB
 
 
+def test_a_long_command_of_a_link_is_never_cut():
+    assert fields(f"kind=headless&cmd={'x' * 5000}")["cmd"] == "x" * 5000
+
+
 def test_what_a_link_says_in_vain_is_told():
     link = read(QueryDict("type=spaceship&colour=red&project=nowhere&tab=standard"), AROUND)
     assert link.fields == {}
@@ -99,3 +103,9 @@ class TestOnThePlatform:
         page = await alice.get("/launch?kind=headless&cmd=python3+fit.py+%22a+b%22&replicas=3")
         assert 'name="cmd" value="python3 fit.py &quot;a b&quot;"' in page.text
         assert 'name="replicas" type="number" min="1" max="512" value="3"' in page.text
+
+    async def test_a_command_that_is_too_long_is_refused_whole(self, alice):
+        page = await alice.get(f"/launch?kind=headless&cmd=echo+{'x' * 9000}")
+        assert page.status_code == 200
+        assert 'aria-disabled="true"' in page.text
+        assert "at most 8000 characters" in page.text
