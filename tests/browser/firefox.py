@@ -29,7 +29,10 @@ PREFERENCES = {
     "toolkit.telemetry.enabled": False,
 }
 # Finds the visible element that goes by these words: its text, its label or its value.
+# What is pressed before the page listens is a plain link or button, as it is without scripts.
 FINDER = """(selector, words) => {
+  const isOurs = document.querySelector('script[src*="/js/app."]');
+  if (isOurs && document.documentElement.dataset.bound === undefined) return null;
   const plain = (text) => (text ?? "").replace(/\\s+/g, " ").trim();
   const called = (each) => [each.innerText, each.getAttribute("aria-label"), each.labels?.[0]?.innerText].map(plain);
   const found = [...document.querySelectorAll(selector)]
@@ -37,6 +40,8 @@ FINDER = """(selector, words) => {
   found?.scrollIntoView({ block: "center", behavior: "instant" });
   return found ?? null;
 }"""
+# Seconds that a slow machine is given for whatever is waited for.
+PATIENCE = 60.0
 WATCH = """(tell) => document.addEventListener("securitypolicyviolation",
   (event) => tell(`${event.violatedDirective} forbids ${event.blockedURI}`))"""
 
@@ -159,11 +164,11 @@ class Tab:
         strokes = [{"type": way, "value": key} for key in text for way in ("keyDown", "keyUp")]
         self._act({"type": "key", "id": "keys", "actions": strokes})
 
-    def until(self, selector: str, words: str, seconds: float = 30) -> None:
+    def until(self, selector: str, words: str, seconds: float = PATIENCE) -> None:
         """Wait until the first such element says these words."""
         self._wait(lambda: words in self.text(selector), seconds, f"“{words}” in {selector}")
 
-    def until_at(self, pattern: str, seconds: float = 30) -> None:
+    def until_at(self, pattern: str, seconds: float = PATIENCE) -> None:
         """Wait until the tab is at an address of this form."""
         self._wait(lambda: re.match(pattern, self.address), seconds, pattern)
 
@@ -175,7 +180,7 @@ class Tab:
             found.extend([node["sharedId"]] if node["type"] == "node" else [])
             return bool(found)
 
-        self._wait(look, 20, f"“{words}” as {selector}")
+        self._wait(look, PATIENCE, f"“{words}” as {selector}")
         return found[0]
 
     def _wait(self, look: Any, seconds: float, what: str) -> None:
