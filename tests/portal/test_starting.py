@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import httpx
@@ -207,11 +208,13 @@ def left_of(data: Path) -> list[str]:
 
 
 def children(process: subprocess.Popen) -> list[psutil.Process]:
-    return [
-        child
-        for child in psutil.Process(process.pid).children()
-        if "sessions_app.local" in " ".join(child.cmdline())
-    ]
+    """Return the local platform that this portal started; one that was just killed has no command any more."""
+    found = []
+    for child in psutil.Process(process.pid).children():
+        with suppress(psutil.NoSuchProcess):
+            if "sessions_app.local" in " ".join(child.cmdline()):
+                found.append(child)
+    return found
 
 
 def until(look, what: str, seconds: float = 60.0):
