@@ -29,6 +29,7 @@ from sessions_app.models import Operation, Record, Step
 from sessions_app.models.journal import SETTLED, StepState, Verb
 
 logger = logging.getLogger(__name__)
+Work = Coroutine[Any, Any, None]
 
 # A lost launch is looked for this long, and this often, in seconds.
 SEARCH_TIME = 30.0
@@ -99,35 +100,35 @@ class LaunchRequest:
 async def launch(connection: Connection, request: LaunchRequest, form_key: str) -> Operation:
     """Launch once for this form key; a repeated form finds its first operation."""
     steps = [Step(position=place, name=name) for place, name in enumerate(request.names)]
-    operation, is_new = await _open(connection, Verb.LAUNCH, form_key, request.as_json(), steps)
-    if is_new:
-        work = _run_launch(connection, operation, request)
-        tasks.start(_carry_through(connection, operation, work), name="launch")
-    return operation
+
+    def work(operation: Operation) -> Work:
+        return _run_launch(connection, operation, request)
+
+    return await _begin(connection, Verb.LAUNCH, form_key, request.as_json(), steps, work)
 
 
 async def renew(connection: Connection, records: Sequence[Record], form_key: str) -> Operation:
     """Ask the platform to let these sessions live longer."""
-    operation, is_new = await _open(connection, Verb.RENEW, form_key, {}, _steps_of(records))
-    if is_new:
-        work = _run_renew(connection, operation, records)
-        tasks.start(_carry_through(connection, operation, work), name="renew")
-    return operation
+
+    def work(operation: Operation) -> Work:
+        return _run_renew(connection, operation, records)
+
+    return await _begin(connection, Verb.RENEW, form_key, {}, _steps_of(records), work)
 
 
 async def destroy(
     connection: Connection, records: Sequence[Record], form_key: str, *, hold: float = 0.0
 ) -> Operation:
     """End these sessions; for ``hold`` seconds nothing is sent and ``undo`` takes it back."""
-    operation, is_new = await _open(connection, Verb.DESTROY, form_key, {}, _steps_of(records))
-    if is_new:
+
+    def work(operation: Operation) -> Work:
         if hold:
             _held[operation.pk] = asyncio.Event()
         for record in records:
             connection.listing.leave(record, operation.slug if hold else SENT_ALREADY)
-        work = _run_destroy(connection, operation, records, hold)
-        tasks.start(_carry_through(connection, operation, work), name="destroy")
-    return operation
+        return _run_destroy(connection, operation, records, hold)
+
+    return await _begin(connection, Verb.DESTROY, form_key, {}, _steps_of(records), work)
 
 
 def undo(operation: Operation) -> bool:
@@ -181,24 +182,35 @@ async def resume(connection: Connection) -> None:
         tasks.start(_search_under_way(connection, launches), name="search")
 
 
-async def _open(
-    connection: Connection, verb: Verb, form_key: str, request: dict[str, Any], steps: list[Step]
-) -> tuple[Operation, bool]:
+async def _begin(
+    connection: Connection,
+    verb: Verb,
+    form_key: str,
+    request: dict[str, Any],
+    steps: list[Step],
+    work: Callable[[Operation], Work],
+) -> Operation:
+    """Write an operation down and start its work; a browser that goes away in between stops neither."""
+
     @sync_to_async
     @transaction.atomic
     def opened() -> tuple[Operation, bool]:
         return Operation.objects.open_once(connection.person, verb, form_key, request, steps)
 
-    return await opened()
+    async def begun() -> Operation:
+        operation, is_new = await opened()
+        if is_new:
+            tasks.start(_carry_through(connection, operation, work(operation)), name=verb.value)
+        return operation
+
+    return await asyncio.shield(tasks.start(begun(), name=f"begin {verb.value}"))
 
 
 def _steps_of(records: Sequence[Record]) -> list[Step]:
     return [Step(position=place, name=record.name, record=record) for place, record in enumerate(records)]
 
 
-async def _carry_through(
-    connection: Connection, operation: Operation, work: Coroutine[Any, Any, None]
-) -> None:
+async def _carry_through(connection: Connection, operation: Operation, work: Work) -> None:
     """Run the work; should it break off, settle every step that is still open by what can be known."""
     _under_way.add(operation.pk)
     try:

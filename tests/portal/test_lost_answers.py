@@ -2,7 +2,9 @@
 
 import asyncio
 import re
+import threading
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from urllib.parse import urlsplit
 
 import httpx
@@ -162,7 +164,7 @@ async def test_replicas_of_which_some_are_refused_end_on_their_list_with_a_notic
     answer = await alice.post("/launch", launch_values(replicas="3"))
     operation = await Operation.objects.aget()
     assert answer.url == f"/?group=fit~{operation.slug}&notice={operation.slug}"
-    page = (await alice.get(answer.url)).text
+    page = " ".join((await alice.get(answer.url)).text.split())
     assert "Batch, 2 sessions" in page
     assert "1 of 3 sessions could not be launched." in page
     assert re.search(rf'href="/operations/{operation.slug}" data-dialog>See which', page)
@@ -177,7 +179,7 @@ async def test_replicas_whose_answers_take_long_are_listed_as_they_come_with_a_n
     answer = await alice.post("/launch", launch_values(replicas="3"))
 
     async def all_listed() -> str:
-        page = (await alice.get(answer.url)).text
+        page = " ".join((await alice.get(answer.url)).text.split())
         return page if "Batch, 3 sessions" in page else ""
 
     page = await until(all_listed, what="all three to be listed before any is answered")
@@ -191,7 +193,7 @@ async def test_replicas_whose_answers_take_long_are_listed_as_they_come_with_a_n
         return "3 sessions were launched." in notice.text
 
     await until(told, what="the notice to say that all were launched")
-    assert "Batch, 3 sessions" in (await alice.get(answer.url)).text
+    assert "Batch, 3 sessions" in " ".join((await alice.get(answer.url)).text.split())
 
 
 async def test_replicas_that_are_all_refused_come_back_to_the_form_with_the_reason_once(wire, alice):
@@ -202,3 +204,28 @@ async def test_replicas_that_are_all_refused_come_back_to_the_form_with_the_reas
     assert 'name="replicas"' in many.text
     assert "Nothing was launched; the form is as you filled it in." in many.text
     assert many.text.count("no thanks") == one.text.count("no thanks") > 0
+
+
+async def test_a_launch_goes_on_if_the_browser_leaves_while_it_is_written_down(alice, monkeypatch):
+    loop, begun, go_on = asyncio.get_running_loop(), asyncio.Event(), threading.Event()
+    opens = Operation.objects.open_once
+
+    def slowly(*given):
+        loop.call_soon_threadsafe(begun.set)
+        go_on.wait(60)
+        return opens(*given)
+
+    monkeypatch.setattr(Operation.objects, "open_once", slowly)
+    visit = asyncio.create_task(alice.post("/launch", launch_values(name="kept")))
+    await begun.wait()
+    visit.cancel()
+    # The view is told so before the journal is written.
+    await asyncio.sleep(0)
+    go_on.set()
+    with suppress(asyncio.CancelledError):
+        await visit
+
+    async def launched():
+        return await Step.objects.filter(name="kept", state=StepState.DONE).aexists()
+
+    await until(launched, what="the launch")
