@@ -83,7 +83,7 @@ def test_groups_are_shown_in_sessions_by_their_numbers(platform: Platform) -> No
 
 def test_a_group_keeps_its_number_when_all_have_left(platform: Platform) -> None:
     hal = Skaha(platform.alice.url, told(platform, "add", "hal", "--group", "dust")["token"])
-    session = hal.create("true")
+    session = hal.create("sleep", "600")
     before = hal.info(session)["supplementalGroups"]
     platform.command("user", "group", "hal", "-dust")
     assert hal.info(session)["supplementalGroups"] == []
