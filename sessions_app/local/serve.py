@@ -38,6 +38,8 @@ API_SOCKET = "api.sock"
 STATE = "state.sqlite3"
 DEFAULT_DATA = Path(__file__).parents[2] / "var" / "platform"
 STARTS_PER_CORE = 4
+# Seconds that a connection may rest between two requests.
+RESTING = 60
 NAME = re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,61}[A-Za-z0-9])?")
 
 
@@ -181,6 +183,8 @@ def _config(api: Api | Spoiler) -> uvicorn.Config:
         server_header=False,
         proxy_headers=False,
         timeout_graceful_shutdown=1,
+        # Longer than clients let a connection rest, so that none is closed in the instant in which it is used again.
+        timeout_keep_alive=RESTING,
     )
 
 

@@ -50,7 +50,10 @@ class Skaha:
 
     def __init__(self, url: str, token: str) -> None:
         self.url, self.token = url, token
-        self.http = httpx.Client(base_url=url, headers={"Authorization": f"Bearer {token}"}, timeout=60)
+        # A connection that rested for a while may be closed by the platform in the instant in which it is used again.
+        resting = httpx.Limits(keepalive_expiry=1.0)
+        headers = {"Authorization": f"Bearer {token}"}
+        self.http = httpx.Client(base_url=url, headers=headers, timeout=60, limits=resting)
 
     def post(self, path: str, **parameters: Any) -> httpx.Response:
         return self.http.post(path, params=parameters, headers=FORM)

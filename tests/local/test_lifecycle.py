@@ -10,6 +10,9 @@ from pathlib import Path
 
 import psutil
 
+from sessions_app.client.drivers import wiring
+from sessions_app.local import serve
+
 from .harness import ROOT, eventually, marked, running
 
 STUBBORN = """
@@ -159,3 +162,7 @@ def test_it_listens_on_loopback_only(data: Path) -> None:
         ]
         assert {address.ip for address in listening} <= {"127.0.0.1", "::1"}
         assert {address.port for address in listening} == {platform.port}
+
+
+def test_the_platform_lets_a_connection_rest_longer_than_our_client_does():
+    assert serve.RESTING > wiring.KEEPALIVE
