@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import json
 import os
+import socket
 import subprocess
 import sys
+import threading
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -75,3 +79,37 @@ def wait_until_gone(data: Path, seconds: float = 60.0) -> list[str]:
     while (left := processes_of(data)) and time.monotonic() < end:
         time.sleep(0.1)
     return [" ".join(process.cmdline()) for process in left if process.is_running()]
+
+
+@contextmanager
+def nobody_at_home(port: int) -> Iterator[None]:
+    """Take the port of a platform that was just killed, and hang up on whoever calls."""
+
+    def hang_up() -> None:
+        with suppress(OSError):
+            while True:
+                taken.accept()[0].close()
+
+    with socket.socket() as taken:
+        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        end = time.monotonic() + 60
+        while not _takes(taken, port):
+            assert time.monotonic() < end, f"Port {port} does not become free."
+            time.sleep(0.01)
+        hanging_up = threading.Thread(target=hang_up)
+        hanging_up.start()
+        try:
+            yield
+        finally:
+            taken.shutdown(socket.SHUT_RDWR)
+            hanging_up.join()
+
+
+def _takes(taken: socket.socket, port: int) -> bool:
+    """Say whether the port could be taken; two may be bound to it as long as none listens."""
+    try:
+        taken.bind(("127.0.0.1", port))
+        taken.listen()
+    except OSError:
+        return False
+    return True

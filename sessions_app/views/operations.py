@@ -141,7 +141,9 @@ async def _noticed(request: PortalRequest, operation: Operation, steps: Sequence
     notice = notice_of(operation, steps, held=writes.is_held(operation))
     answer = page(request, "sessions/notice", {"notice": notice})
     if request.method == "POST":
-        answer = retarget(reswap(answer, "innerHTML"), "#notices")
+        # A notice that asked for it may have been replaced by now, and leads htmx nowhere any more.
+        if request.htmx.target != "notices":
+            answer = retarget(reswap(answer, "innerHTML"), "#notices")
         trigger_client_event(answer, "dialog-done")
     if request.method == "POST" or not notice.is_open:
         trigger_client_event(answer, "sessions-changed")

@@ -2,15 +2,13 @@
 
 import re
 import shlex
-import socket
-import threading
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager, suppress
 
 import psutil
 import pytest
 from playwright.sync_api import Page, expect
+
+from tests.platforms import nobody_at_home
 
 TERMINAL = "images.canfar.net/skaha/terminal:latest"
 
@@ -214,28 +212,6 @@ def test_the_page_says_that_the_platform_is_away_and_keeps_the_list(page, portal
         expect(page.get_by_role("link", name="survivor", exact=True)).to_be_visible()
     expect(notice).to_have_count(0)
     expect(page.get_by_role("row", name=re.compile("survivor"))).to_contain_text("Running")
-
-
-@contextmanager
-def nobody_at_home(port: int) -> Iterator[None]:
-    """Take a port and hang up on whoever calls."""
-
-    def hang_up() -> None:
-        with suppress(OSError):
-            while True:
-                taken.accept()[0].close()
-
-    with socket.socket() as taken:
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        taken.bind(("127.0.0.1", port))
-        taken.listen()
-        hanging_up = threading.Thread(target=hang_up)
-        hanging_up.start()
-        try:
-            yield
-        finally:
-            taken.shutdown(socket.SHUT_RDWR)
-            hanging_up.join()
 
 
 def test_a_session_runs_on_untouched_while_the_portal_restarts(page, portal, open_context):

@@ -15,7 +15,7 @@ import psutil
 import pytest
 
 from sessions_app.management.last_start import LastStart, running_elsewhere
-from tests.platforms import ROOT
+from tests.platforms import ROOT, nobody_at_home
 
 
 def command(*arguments: str) -> tuple[list[str], dict[str, str]]:
@@ -225,20 +225,6 @@ def until(look, what: str, seconds: float = 60.0):
     return found
 
 
-def hold(port: str, portal: subprocess.Popen) -> socket.socket:
-    """End the platform, and take its port before it is started again."""
-    while True:
-        until(lambda: children(portal), "the platform")[0].kill()
-        taken = socket.socket()
-        taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            taken.bind(("127.0.0.1", int(port)))
-        except OSError:
-            taken.close()
-        else:
-            return taken
-
-
 def test_a_local_platform_that_died_is_started_again_and_the_page_says_so_meanwhile(tmp_path):
     port, platform_port = free_port(), free_port()
     words, environment = command(
@@ -255,7 +241,9 @@ def test_a_local_platform_that_died_is_started_again_and_the_page_says_so_meanwh
             browser.get(link)
             page = f"http://localhost:{port}/"
             assert "being started again" not in browser.get(page).text
-            with hold(platform_port, portal):
+            until(lambda: children(portal), "the platform")[0].kill()
+            # It is started again within a second, but not where its place is taken.
+            with nobody_at_home(int(platform_port)):
                 until(
                     lambda: (
                         "The local platform stopped, and is being started again." in browser.get(page).text
