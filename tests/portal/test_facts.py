@@ -25,6 +25,12 @@ def facts(page: str) -> dict[str, str]:
     return dict(plain)
 
 
+def still(facts: dict[str, str]) -> dict[str, str]:
+    """Leave out what may be another a second later; that such a time is there at all counts."""
+    kept = {fact: value for fact, value in facts.items() if not fact.endswith(" used")}
+    return kept | {fact: "" for fact in ("Started", "Ends in") if fact in facts}
+
+
 def told(*events: tuple[str, str, int], states: tuple[tuple[str, int], ...] = ()) -> Record:
     """Return a record of a session of which the platform told these events, at these seconds after noon."""
     rows = [
@@ -110,8 +116,7 @@ async def test_a_running_session_shows_nothing_that_is_empty(alice):
     assert "—" not in "".join(found.values())
     # The part that is asked for again brings the facts along.
     again = facts((await alice.get(f"/s/{slug}", headers=FRAGMENT)).text)
-    assert again.keys() == found.keys()
-    assert {again[fact] for fact in ("Kind", "Image", "Command")} <= set(found.values())
+    assert still(again) == still(found)
 
 
 @pytest.mark.django_db(transaction=True)
