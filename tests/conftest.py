@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import signal
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -20,6 +21,8 @@ ROOT = Path(__file__).parents[1]
 
 # A shell starts what it puts in the background with Ctrl-C ignored, and what is started here would inherit that.
 signal.signal(signal.SIGINT, signal.default_int_handler)
+# The tests say what is told where there is no GPU, wherever they run.
+os.environ["CUDA_VISIBLE_DEVICES"] = ""
 
 
 @pytest.fixture(scope="session")

@@ -6,6 +6,7 @@ import shutil
 import stat
 import sys
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 
 import psutil
@@ -25,9 +26,19 @@ def cores() -> int:
 
 
 @cache
-def gpus() -> int:
+def drivers() -> int:
     """Count the GPUs whose driver is here, as it names them."""
     return sum(1 for path in Path("/dev").glob("nvidia[0-9]*") if path.is_char_device())
+
+
+def gpus() -> int:
+    """Count the GPUs of this machine, or those of them that ``CUDA_VISIBLE_DEVICES`` leaves to us."""
+    visible = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if visible is None:
+        return drivers()
+    # The list ends at the first that is none, so "-1" leaves nothing (CUDA C++ Programming Guide, environment).
+    names = takewhile(lambda name: name and not name.startswith("-"), visible.replace(" ", "").split(","))
+    return min(drivers(), sum(1 for _ in names))
 
 
 @cache

@@ -4,7 +4,8 @@
 // returns its `detach`.
 
 import { startTimes } from "./behaviours/times.js";
-import { startDialog, startMenus } from "./behaviours/dialog.js";
+import { startDialog } from "./behaviours/dialog.js";
+import { startMenus } from "./behaviours/menus.js";
 
 const modules = {
   refresh: () => import("./behaviours/refresh.js"),

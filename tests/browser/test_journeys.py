@@ -72,6 +72,12 @@ def test_destroy_from_the_keyboard_alone_ends_its_processes(page):
     page.keyboard.press("Escape")
     expect(menu).to_have_count(0)
     page.keyboard.press("ArrowDown")
+    expect(menu).to_be_visible()
+    page.keyboard.press("Shift+Tab")
+    page.keyboard.press("Shift+Tab")
+    expect(menu).to_have_count(0)
+    page.keyboard.press("Tab")
+    page.keyboard.press("ArrowDown")
     for _ in range(4):
         if page.evaluate("document.activeElement.textContent").startswith("Destroy"):
             break

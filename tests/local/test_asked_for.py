@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+from sessions_app.local import machine
+
 from .harness import TERMINAL, Skaha, eventually, running
 
 NAMELESS, DIGEST = TERMINAL.removesuffix(":latest"), "sha256:" + "0" * 64
@@ -94,3 +96,18 @@ def test_a_script_in_a_variable_is_run_by_the_shell_of_the_image(alice: Skaha) -
     assert alice.finished(session) == "Failed"
     assert alice.view(session, "logs") == "one  two = 2\n"
     assert "Exited with code 3" in alice.view(session, "events")
+
+
+@pytest.mark.parametrize(
+    ("visible", "count"),
+    [(None, 4), ("", 0), ("-1", 0), ("2", 1), ("0, 3", 2), ("0,-1,1", 1), ("GPU-8932f937,1", 2)],
+)
+def test_the_gpus_are_those_whose_driver_is_here_and_that_are_left_visible(
+    visible: str | None, count: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "drivers", lambda: 4)
+    if visible is None:
+        monkeypatch.delenv("CUDA_VISIBLE_DEVICES")
+    else:
+        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
+    assert machine.gpus() == count

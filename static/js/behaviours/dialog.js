@@ -107,23 +107,3 @@ function startNotices() {
   });
   wait();
 }
-
-// Closes an open <details data-menu> by Escape, and when somebody clicks or goes elsewhere. It is here from the start, as
-// a key may come right after the one that opened a menu.
-export function startMenus() {
-  const open = () => document.querySelectorAll("details[data-menu][open]");
-
-  function leave(event) {
-    for (const menu of open()) if (!menu.contains(event.target)) menu.open = false;
-  }
-
-  document.addEventListener("click", leave);
-  document.addEventListener("focusin", leave);
-  document.addEventListener("keydown", (event) => {
-    if (event.key !== "Escape") return;
-    for (const menu of open()) {
-      menu.open = false;
-      menu.querySelector("summary").focus();
-    }
-  });
-}

@@ -71,52 +71,13 @@ export function attach(element) {
   const reset = () => setTimeout(show, 0);
   const heard = { change: choose, reset, auxclick: follow };
   const clicked = (event) => { range(event); follow(event); };
-  const endMenus = menus(element);
   for (const [name, listener] of Object.entries({ ...heard, click: clicked })) element.addEventListener(name, listener);
   document.body.addEventListener("htmx:afterSettle", settled);
   element.dataset.rows = "links";
   show();
 
   return () => {
-    endMenus();
     for (const [name, listener] of Object.entries({ ...heard, click: clicked })) element.removeEventListener(name, listener);
     document.body.removeEventListener("htmx:afterSettle", settled);
-  };
-}
-
-// One menu is open at a time; Escape and a click elsewhere close it, arrows go through it.
-function menus(element) {
-  const open = () => [...element.querySelectorAll(".menu[open]")];
-  const items = (menu) => [...menu.querySelectorAll("summary, .menu__item")];
-
-  function elsewhere(event) {
-    for (const menu of open()) {
-      if (menu.contains(event.target) && !event.target.closest(".menu__item")) continue;
-      // What is hidden cannot keep the focus.
-      if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
-      menu.open = false;
-    }
-  }
-
-  function keys(event) {
-    const menu = event.target.closest?.(".menu");
-    if (!menu || !element.contains(menu)) return;
-    if (event.key === "Escape" && menu.open) {
-      menu.open = false;
-      menu.querySelector("summary").focus();
-    } else if (event.key === "ArrowDown" || event.key === "ArrowUp") {
-      event.preventDefault();
-      menu.open = true;
-      const all = items(menu);
-      const step = event.key === "ArrowDown" ? 1 : all.length - 1;
-      all[(all.indexOf(document.activeElement) + step) % all.length].focus();
-    }
-  }
-
-  document.addEventListener("click", elsewhere);
-  document.addEventListener("keydown", keys);
-  return () => {
-    document.removeEventListener("click", elsewhere);
-    document.removeEventListener("keydown", keys);
   };
 }
