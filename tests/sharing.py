@@ -65,6 +65,28 @@ SLOW = (
     "portal/test_starting.py",
     "portal/test_two_portals.py",
     "test_counted.py",
+    # Single tests that take a second or more, by how their names begin.
+    "client/test_drivers.py::test_a_gzip_bomb",
+    "client/test_drivers.py::test_a_hostile_body",
+    "client/test_drivers.py::test_a_launch_without_an_answer",
+    "client/test_drivers.py::test_a_platform_that_asks_for_time",
+    "client/test_drivers.py::test_calls_cancelled_at_random",
+    "client/test_drivers.py::test_waiting_for_a_free_place",
+    "client/test_values.py::test_any_",
+    "client/test_values.py::test_what_was_read_can_always_be_shown",
+    "live/test_consumers.py::test_a_topic_that_is_no_longer_theirs",
+    "live/test_consumers.py::test_who_is_silent",
+    "live/test_escapes.py::test_the_reference_agrees_with_the_corpus[a million",
+    "live/test_judging.py::test_who_asks_at_the_same_moment",
+    "live/test_log_feed.py::test_each_epoch",
+    "portal/test_changes.py::test_ages_and_ends",
+    "portal/test_changes.py::test_nobody_else_can_take_it_back",
+    "portal/test_changes.py::test_what_vanished_elsewhere",
+    "portal/test_changes.py::test_while_the_platform_is_away",
+    "portal/test_facts.py::test_a_failed_replica",
+    "portal/test_sessions_pages.py::test_a_failed_session",
+    "portal/test_timeline.py::test_the_timeline_survives",
+    "portal/test_where_forms_lead.py::test_the_switch_of_the_waiting_page",
 )
 
 
