@@ -116,7 +116,7 @@ async def _round(running: Portal, client: aiohttp.ClientSession, seconds: float,
 
 
 def _version(body: str) -> str:
-    found = re.search(r'id="sessions-list".*? data-version="([^"]+)"', body)
+    found = re.search(r'id="sessions-list"[^>]*\sdata-version="([^"]+)"', body)
     assert found, "The fragment names no version."
     return found[1]
 
