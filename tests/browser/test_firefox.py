@@ -11,7 +11,7 @@ import pytest
 
 from tests.browser.conftest import Portal, destroy_everything
 from tests.browser.firefox import Firefox, Tab
-from tests.browser.test_journeys import launch_elsewhere, script
+from tests.browser.test_journeys import launch_elsewhere
 from tests.platforms import ROOT
 from tests.portal.test_starting import command
 
@@ -66,15 +66,16 @@ def test_a_link_leads_through_signing_in_into_the_session(tab, firefox, portal):
         other.until_at(r"http://s-\w+\.localhost:")
 
 
-def test_a_launched_sessions_log_follows(tab, portal):
+def test_a_launched_sessions_log_follows(tab, portal, counting):
     tab.visit(f"{portal.address}/launch?kind=headless")
     tab.fill("input", "Name", "count")
-    tab.fill("input", "Command", shlex.join(["python3", *script(40, 0.1).split(" ")]))
+    tab.fill("input", "Command", shlex.join(["python3", str(counting.program)]))
     tab.until(".summary__command", "--name count")
     tab.click("button", "Launch")
     tab.until("[role=log]", "line 3")
-    assert "line 39" not in tab.text("[role=log]")
-    tab.until("[role=log]", "line 39")
+    assert "that is all" not in tab.text("[role=log]")
+    counting.end()
+    tab.until("[role=log]", "that is all")
     tab.until("#session .state", "Completed")
 
 
