@@ -15,12 +15,11 @@ from urllib.parse import urlencode
 from django import forms
 
 from sessions_app.batch_checks import BatchChecks, environment
-from sessions_app.client import creation
+from sessions_app.client import creation, images
 from sessions_app.connections.offers import Surroundings
 from sessions_app.connections.writes import LaunchRequest
 from sessions_app.kinds import KIND_KEYS, KIND_TITLES, KINDS, SIZED_BY_PLATFORM
 
-IMAGE_RULE = re.compile(r"[^\s/]+/[^\s/]+/[^\s/]+")
 NAME_RULE = re.compile(r"[A-Za-z0-9-]+")
 LONGEST_NAME = 63
 MOST_REPLICAS = 512
@@ -138,14 +137,13 @@ class LaunchForm(BatchChecks):
         if not image:
             self.add_error("image", "Choose an image.")
             return
+        if why := images.problem_of(image):
+            self.add_error(where, why)
+            return
         hosts = self.around.hosts
         if hosts and not any(image.startswith(f"{host}/") for host in hosts):
             self.add_error(where, f"The platform takes images from {' or '.join(hosts)} only.")
             return
-        if not IMAGE_RULE.fullmatch(image):
-            self.add_error(where, "Write the image as host/project/name:tag.")
-            return
-
         self._check_fit(kind, image, where)
 
     def _check_fit(self, kind: str, image: str, where: str) -> None:

@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from typing import Any
 
 from .asking import array_of, ask, each, object_of
-from .creation import MOST_CORES, MOST_RAM, STATUSES, Status, full_image, one_of, optional_whole, text
+from .creation import MOST_CORES, MOST_RAM, STATUSES, Status, one_of, optional_whole, text
+from .images import full_image
 from .wire import SMALL_LIMIT, Operation, Outcome, Report, Request, checked_id, is_session_id
 
 

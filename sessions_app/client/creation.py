@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal, get_args
 
 from .errors import InvalidArgumentError
+from .images import full_image
 
 Kind = Literal["desktop", "notebook", "carta", "headless", "firefly", "desktop-app", "contributed"]
 Status = Literal["Pending", "Running", "Terminating", "Succeeded", "Completed", "Error", "Failed"]
@@ -16,7 +17,6 @@ KINDS: tuple[str, ...] = get_args(Kind)
 STATUSES: tuple[str, ...] = get_args(Status)
 VIEWS: tuple[str, ...] = get_args(View)
 
-USUAL_REGISTRY = "images.canfar.net"
 MOST_CORES, MOST_RAM, MOST_GPUS, MOST_REPLICAS = 256, 512, 28, 512
 # These exist once for a person, so there is no such thing as a second replica.
 SINGLE_KINDS = frozenset({"desktop", "firefly"})
@@ -85,21 +85,6 @@ def creation(
     )
     _check_together(made)
     return made
-
-
-def full_image(image: str) -> str:
-    """Return an image's whole name: the usual registry in front, the usual tag behind, where they are missing.
-
-    >>> full_image("skaha/terminal")
-    'images.canfar.net/skaha/terminal:latest'
-    """
-    parts = image.split("/")
-    if len(parts) not in {2, 3}:
-        raise InvalidArgumentError(
-            "image: must be project/name or registry/project/name, with a tag or without."
-        )
-    full = image if len(parts) == 3 else f"{USUAL_REGISTRY}/{image}"
-    return full if ":" in parts[-1] else f"{full}:latest"
 
 
 def one_of(field_name: str, value: object, known: tuple[str, ...]) -> str:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 
-from sessions_app.client import values
+from sessions_app.client import errors, images, values
 
-USUAL_HOST = "images.canfar.net"
 _REFERENCE = re.compile(
     r"(?P<repository>[^\s:@]+(?::\d+/[^\s:@]+)?)(?::(?P<tag>[\w.-]+))?(?:@(?P<digest>\S+))?"
 )
@@ -53,10 +52,11 @@ class Surroundings:
 
     def whole(self, image: str) -> str:
         """Return an image's full name: with a host in front and a tag behind, where they are missing."""
-        image = image.strip()
-        if image.count("/") == 1:
-            image = f"{self.hosts[0] if self.hosts else USUAL_HOST}/{image}"
-        return image if not image or ":" in image.rpartition("/")[2] else f"{image}:latest"
+        try:
+            return images.full_image(image, self.hosts[0] if self.hosts else images.USUAL_REGISTRY)
+        except errors.InvalidArgumentError:
+            # Not a name yet, or none at all: the form says what is wrong with it.
+            return image.strip()
 
 
 def repository_of(image: str) -> str:

@@ -126,6 +126,24 @@ DIFFERENCES = (
     ),
     Difference("As above.", ("create: replicas as a truth",), requests=True, versions=OLD),
     Difference(
+        "A project may have folders.", ("create: an image of four parts",), requests=True, result=True
+    ),
+    Difference(
+        "What stands around an image is trimmed, and a port names a registry.",
+        ("create: an image with blanks", "create: an image of a registry without projects"),
+        requests=True,
+    ),
+    Difference(
+        "What can be no image is not sent; the platform would take it, and the session never start.",
+        (
+            "create: an image with an empty part",
+            "create: an image without its tag",
+            "create: an image with an unseen character",
+        ),
+        requests=True,
+        result=True,
+    ),
+    Difference(
         "A blank is not the id of a session, and an id has no blanks around it.",
         ("create: a blank answer", "create: an answer with blanks"),
         result=True,

@@ -16,7 +16,16 @@ from sessions_app.client import AsyncSession, Session, apps, errors, operations,
 
 from .conftest import Platform
 
-PURE = ["answers", "creation", "credentials", "environment", "quantities", "texts", "values", "wire"]
+PURE = [
+    "answers",
+    "credentials",
+    "environment",
+    "images",
+    "quantities",
+    "texts",
+    "values",
+    "wire",
+]
 PUBLIC = [
     pytest.param(value, id=f"{module.__name__.rpartition('.')[2]}.{name}")
     for module in (operations, apps)

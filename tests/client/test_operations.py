@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from sessions_app.client import operations
+from sessions_app.client import apps, operations
 from sessions_app.client.answers import Answer
 from sessions_app.client.errors import (
     InvalidArgumentError,
@@ -18,6 +18,7 @@ from sessions_app.client.errors import (
 )
 from sessions_app.client.wire import Batch, Outcome, Report, Request, Show, Visit, base_address
 
+DIGEST = f"sha256:{'0a' * 32}"
 IMAGE = "images.canfar.net%2Fskaha%2Fterminal%3A1.1.2"
 
 
@@ -96,14 +97,73 @@ def test_one_replica_keeps_its_name_and_says_so_for_every_kind() -> None:
     [
         ("skaha/t", "images.canfar.net/skaha/t:latest"),
         ("localhost:5000/a/b", "localhost:5000/a/b:latest"),
+        ("localhost:5000/x", "localhost:5000/x:latest"),
+        ("localhost/x:1", "localhost/x:1"),
+        ("quay.example.org/x", "quay.example.org/x:latest"),
+        ("[::1]:5000/x:1", "[::1]:5000/x:1"),
         ("skaha/t@sha256:00", "images.canfar.net/skaha/t@sha256:00"),
         ("host/a/b:1", "host/a/b:1"),
+        ("host/team/sub/astro:1.2", "host/team/sub/astro:1.2"),
+        ("a/b/c/d", "a/b/c/d:latest"),
+        (f"host/team/sub/astro@{DIGEST}", f"host/team/sub/astro@{DIGEST}"),
+        (f"host/team/sub/astro:1.2@{DIGEST}", f"host/team/sub/astro:1.2@{DIGEST}"),
+        (f"skaha/astro:1.2@{DIGEST}", f"images.canfar.net/skaha/astro:1.2@{DIGEST}"),
+        (" skaha/x ", "images.canfar.net/skaha/x:latest"),
+        ("\tskaha/x:1\t", "images.canfar.net/skaha/x:1"),
+        ("skaha/x\r\n", "images.canfar.net/skaha/x:latest"),
+        ("\u00a0skaha/x\u3000", "images.canfar.net/skaha/x:latest"),
     ],
 )
 def test_create_completes_the_images_name(given: str, sent: str) -> None:
     batch = next(operations.create("n", given))
     request = next(batch.parts[0][1])
     assert dict(request.params)["image"] == sent
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("", "project/name"),
+        ("terminal", "project/name"),
+        ("a//b", "project/name"),
+        ("/b", "project/name"),
+        ("a/", "project/name"),
+        ("host/a//b", "project/name"),
+        ("skaha/x:", "tag after"),
+        ("skaha/x:@sha256:00", "tag after"),
+        ("skaha/x:a:b", "A tag has"),
+        ("skaha/x:-1", "A tag has"),
+        (f"skaha/x:{'1' * 129}", "A tag has"),
+        ("skaha/x@", "digest"),
+        ("skaha/x@sha256", "digest"),
+        ("skaha/x@sha256:xy", "digest"),
+        ("skaha/x y", "no blanks; there is one after “skaha/x”"),
+        ("skaha/\tx", "no blanks"),
+        ("skaha/x\ny/z", "no blanks"),
+        ("docker pull skaha/x", "no blanks"),
+        ("skaha/\u200bx", r"invisible character \(U\+200B\) after “skaha/”"),
+        ("\ufeffskaha/x", r"invisible character \(U\+FEFF\) at the beginning"),
+        ("skaha/x\x00", r"U\+0000"),
+        ("skaha/x\u202e", r"U\+202E"),
+        ("skaha/x\u2013y", "“\u2013” has no place"),
+        ('"skaha/x"', "has no place"),
+        ("skaha/x,", "has no place"),
+        ("https://host/skaha/x", "https://"),
+        (":5000/x", "registry"),
+        ("host:port/x", "registry"),
+        ("-host/a/b", "registry"),
+        ("skaha/-x", "“-x”"),
+        ("skaha/a?b", "“a.b”"),
+        ("host/../b", "“..”"),
+    ],
+)
+def test_what_can_be_no_image_is_refused_with_the_reason_before_anything_is_sent(
+    given: str, told: str
+) -> None:
+    for operation in (operations.create("n", given), apps.attach("dk000001", given)):
+        with pytest.raises(InvalidArgumentError, match=told) as caught:
+            next(operation)
+        assert str(caught.value).startswith("image: ")
 
 
 def test_variables_are_rendered_as_text_and_the_replicas_own_win_in_place() -> None:
@@ -121,7 +181,6 @@ def test_variables_are_rendered_as_text_and_the_replicas_own_win_in_place() -> N
         ({"name": 7}, "name"),
         ({"name": "\ud800"}, "name"),
         ({"image": "terminal"}, "image"),
-        ({"image": "a/b/c/d"}, "image"),
         ({"cores": 0}, "cores"),
         ({"cores": 2.5}, "cores"),
         ({"cores": "x"}, "cores"),

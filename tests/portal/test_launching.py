@@ -156,6 +156,50 @@ def test_an_image_that_is_not_listed_is_launched_only_when_that_is_said_once_mor
     assert said_of_image(image, anyway=f"{image}-other")[0] == [error]
 
 
+DIGEST = f"sha256:{'0a' * 32}"
+
+
+@pytest.mark.parametrize(
+    "image",
+    [
+        "images.canfar.net/team/sub/astro:1.2",
+        f"images.canfar.net/team/astro@{DIGEST}",
+        f"images.canfar.net/team/sub/astro:1.2@{DIGEST}",
+    ],
+)
+def test_an_image_in_a_folder_of_a_project_or_by_digest_is_one_typed_or_listed(image):
+    around = Surroundings(images=[Image(image, ("notebook",), "")], hosts=["images.canfar.net"])
+    for field in ("image", "other_image"):
+        form = LaunchForm(launch_values(kind="notebook", **{"image": "", field: image}), around=around)
+        assert form.errors == {}
+        assert form.request().image == image
+
+
+def test_a_port_names_a_registry_in_the_form_too():
+    around = Surroundings(
+        images=[Image("localhost:5000/x:latest", ("notebook",), "")], hosts=["localhost:5000"]
+    )
+    form = LaunchForm(launch_values(kind="notebook", other_image=" localhost:5000/x\t"), around=around)
+    assert form.errors == {}
+    assert form.request().image == "localhost:5000/x:latest"
+    foreign = errors_of(Surroundings(hosts=["images.canfar.net"]), other_image="localhost:5000/x")
+    assert foreign["other_image"] == ["The platform takes images from images.canfar.net only."]
+
+
+@pytest.mark.parametrize(
+    ("image", "told"),
+    [
+        ("a//b", "Write an image as project/name"),
+        ("skaha/x:", "The tag after “:” is missing."),
+        ("skaha/\u200bx", "There is an invisible character (U+200B) after “skaha/”; take it away."),
+        ("docker pull skaha/x", "An image's name has no blanks; there is one after “docker”."),
+    ],
+)
+def test_what_can_be_no_image_is_told_at_the_field(image, told):
+    [said] = errors_of(Surroundings(hosts=["images.canfar.net"]), other_image=image)["other_image"]
+    assert said.startswith(told)
+
+
 def test_the_local_platform_is_known_to_take_every_tag_of_an_image_it_has():
     remark = "This tag is not listed here: images.canfar.net/skaha/lab:1 stands for it."
     for image in ("images.canfar.net/skaha/lab:9", "images.canfar.net/skaha/lab@sha256:12ab"):
