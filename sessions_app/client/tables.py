@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import datetime
 
-from .quantities import NOTHING, moment
+from .quantities import PLACEHOLDERS, is_time, moment
 from .texts import plain
 
 MOST_ROWS = 10_000
@@ -43,7 +43,7 @@ def rows(table: str) -> Iterator[RawRow]:
     offset = _reason_offset(lines[0]) if lines else None
     row: RawRow | None = None
     for line in lines[1 if offset is not None else 0 :][:MOST_ROWS]:
-        if line.strip().lower() in NOTHING:
+        if line.strip().lower() in PLACEHOLDERS:
             continue
         started = _started(line, offset)
         if started is None and row is None:
@@ -90,4 +90,4 @@ def _add(row: RawRow, line: str) -> None:
 
 
 def _is_time(word: str) -> bool:
-    return moment(word) is not None or (word.startswith("<") and word.lower() in NOTHING)
+    return is_time(word) or (word.startswith("<") and word.lower() in PLACEHOLDERS)

@@ -12,7 +12,7 @@ from datetime import datetime
 from typing import Any, Literal, TypeAlias
 
 from . import tables
-from .quantities import NOTHING, cores, gigabytes, moment, whole, whole_gib
+from .quantities import NOTHING, PLACEHOLDERS, cores, gigabytes, largest_gib, moment, whole, whole_gib
 from .texts import plain
 from .wire import is_session_id
 
@@ -79,12 +79,12 @@ class SessionInfo:
         status = _text(given.get("status"), 100)
         return cls(
             id=session_id if isinstance(session_id, str) and is_session_id(session_id) else "",
-            name=_text(given.get("name"), 253),
+            name=_free_text(given.get("name"), 253),
             kind=_text(given.get("type"), 60),
-            image=_text(given.get("image"), 500),
+            image=_free_text(given.get("image"), 500),
             status=status,
             state=state_of(status),
-            user=_text(given.get("userid"), 253),
+            user=_free_text(given.get("userid"), 253),
             started=moment(given.get("startTime")),
             expires=moment(given.get("expiryTime")),
             connect_url=_text(given.get("connectURL"), 4000),
@@ -178,7 +178,7 @@ class Stats:
             ram_requested_gb=gigabytes(_first(ram, "requestedRAM", "ramInUse")),
             ram_capacity_gb=gigabytes(ram.get("ramAvailable")),
             max_cores=cores(_first(largest_cpu, "cpuCores", "cores")),
-            max_ram_gib=_gibibytes(_first(largest_ram, "ram") or _first(largest_cpu, "withRam", "withRAM")),
+            max_ram_gib=largest_gib(_first(largest_ram, "ram") or _first(largest_cpu, "withRam", "withRAM")),
             gpus_requested=cores(gpu.get("requestedGPU")),
             gpus_capacity=cores(gpu.get("gpuAvailable")),
             instances={name: count for name, count in instances.items() if count is not None},
@@ -205,7 +205,7 @@ class Image:
         listed = given.get("types")
         types = (_text(kind, 60) for kind in (listed if isinstance(listed, list) else [listed]))
         return cls(
-            id=_text(given.get("id"), 500),
+            id=_free_text(given.get("id"), 500),
             types=tuple(dict.fromkeys(kind for kind in types if kind)),
             digest=_text(given.get("digest"), 200),
         )
@@ -287,16 +287,18 @@ def _text(raw: Any, limit: int) -> str:
     return plain(raw, limit)
 
 
+def _free_text(raw: Any, limit: int) -> str:
+    """Return a text in which people write what they like: ``none`` and ``null`` are names as good as others."""
+    if not isinstance(raw, str) or raw.strip().lower() in PLACEHOLDERS:
+        return ""
+    return plain(raw, limit)
+
+
 def _flag(raw: Any, *, absent: bool) -> bool:
     if isinstance(raw, bool):
         return raw
     word = raw.strip().lower() if isinstance(raw, str) else ""
     return {"true": True, "false": False}.get(word, absent)
-
-
-def _gibibytes(raw: Any) -> float | None:
-    # The largest session is given in GiB whatever letter stands behind it.
-    return gigabytes(raw.replace("Gi", "G")) if isinstance(raw, str) else gigabytes(raw)
 
 
 def _options(part: Mapping[str, Any]) -> tuple[int, ...]:

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from sessions_app.client import apps, operations, values
 from sessions_app.client.answers import Answer, error_of
 from sessions_app.client.errors import PlatformError
-from sessions_app.client.quantities import cores, gigabytes, moment, whole, whole_gib
+from sessions_app.client.quantities import cores, gigabytes, largest_gib, moment, whole, whole_gib
 from sessions_app.client.wire import Batch
 
 from .answers import APP, AVAILABILITY, CONTEXT, EVENTS, IMAGES, SESSIONS, STATS
@@ -83,6 +83,14 @@ def test_rows_that_cannot_be_read_are_set_aside() -> None:
         ("500m", 0.5),
         (1, 1),
         (0.25, 0.25),
+        ("2k", 2000),
+        ("500k", 500_000),
+        ("1.5e2", 150),
+        ("2E0", 2),
+        (".5", 0.5),
+        ("+4.", 4),
+        ("1,5", 1.5),
+        (" 2 ", 2),
     ],
 )
 def test_cores_are_read_in_every_unit(raw: Any, number: float) -> None:
@@ -99,6 +107,26 @@ def test_cores_are_read_in_every_unit(raw: Any, number: float) -> None:
         ("1Gi", 1.073741824),
         ("2T", 2000),
         ("0", 0),
+        ("8589934592000m", 8.589934592),
+        ("8589934592000000u", 8.589934592),
+        ("8589934592", 8.589934592),
+        (8589934592, 8.589934592),
+        ("129e6", 0.129),
+        ("1E9", 1),
+        ("2Pi", 2_251_799.813685248),
+        ("500k", 0.0005),
+        ("500K", 0.0005),
+        ("512Ki", 0.000524288),
+        ("512B", 512e-9),
+        ("8Gi", 8.589934592),
+        ("8 GiB", 8.589934592),
+        ("8 gib", 8.589934592),
+        ("8GB", 8),
+        ("8g", 8),
+        ("101mb", 0.101),
+        ("1,5", 1.5),
+        ("1,5 Gi", 1.610612736),
+        (99_999, 99_999),
     ],
 )
 def test_memory_is_read_in_every_unit(raw: Any, number: float) -> None:
@@ -106,12 +134,57 @@ def test_memory_is_read_in_every_unit(raw: Any, number: float) -> None:
 
 
 @pytest.mark.parametrize(
-    "raw", ["<none>", "", "x", "-1", -1, "1e9", "NaN", float("inf"), True, None, [], "1" * 99, 10**400]
+    "raw",
+    [
+        "<none>",
+        "",
+        "x",
+        "-1",
+        -1,
+        "-1e3",
+        "NaN",
+        float("inf"),
+        True,
+        None,
+        [],
+        "1" * 99,
+        10**400,
+        "1,500",
+        "1.5.2",
+        "1 000",
+        "5e",
+        "Gi",
+        "e6",
+        "0x10",
+        "5Zi",
+        "1e999",
+        "1e30",
+        "99999Ei",
+        "٣",
+        "2 cores",
+    ],
 )
 def test_what_is_no_amount_is_none(raw: Any) -> None:
     assert cores(raw) is None
     assert gigabytes(raw) is None
     assert whole(raw) is None
+
+
+def test_what_nobody_has_is_not_believed() -> None:
+    for raw in ("2Pi", "129e6", "8Gi", 2e6, "8589934592"):
+        assert cores(raw) is None
+    # A thousandth of a byte, a hundred exabytes.
+    for raw in ("1m", "101m", "100Ei", 1e30):
+        assert gigabytes(raw) is None
+    for raw in ("1e9", 10**15, "5k", "5Gi", 2.5):
+        assert whole(raw) is None
+
+
+@pytest.mark.parametrize(
+    ("raw", "gib"), [("192G", 192), ("192Gi", 192), (192, 192), ("2048Mi", 2), ("8589934592", 8), ("x", None)]
+)
+def test_the_largest_session_is_told_in_gib_whatever_letter_is_written(raw: Any, gib: float | None) -> None:
+    assert largest_gib(raw) == gib
 
 
 @pytest.mark.parametrize("gib", [1, 2, 4, 8, 16, 31, 100, 192, 512])
@@ -122,6 +195,47 @@ def test_memory_is_recognised_as_it_was_asked_for(gib: int) -> None:
 @pytest.mark.parametrize("gb", [None, 8.0, 8.7, 1.5])
 def test_memory_that_nobody_can_have_asked_for_is_not_recognised(gb: float | None) -> None:
     assert whole_gib(gb) is None
+
+
+@pytest.mark.parametrize(
+    "raw",
+    [
+        "0001-01-01T00:00:00Z",
+        "1970-01-01T00:00:00Z",
+        "1999-12-31T23:59:59Z",
+        "2101-01-01T00:00:00Z",
+        "9999-12-31T23:59:59Z",
+        "9999-12-31T23:59:59-12:00",
+        "2100-12-31T23:59:59-01:00",
+    ],
+)
+def test_a_time_of_another_age_is_unknown(raw: str) -> None:
+    assert moment(raw) is None
+    info = values.SessionInfo.parse({"id": "ab", "startTime": raw, "expiryTime": raw})
+    assert (info.started, info.expires) == (None, None)
+    told = f"""\
+TYPE     REASON      MESSAGE    FIRST-TIME             LAST-TIME
+Normal   Scheduled   It began   {raw}   {raw}
+Normal   Pulled      none
+"""
+    scheduled, pulled = values.parse_events(told)
+    assert (scheduled.message, scheduled.first, scheduled.last) == ("It began", None, None)
+    assert pulled.message == "none"
+
+
+@pytest.mark.parametrize("raw", ["2000-01-01T00:00:00Z", "2100-12-31T23:59:59Z"])
+def test_a_time_of_this_age_is_believed(raw: str) -> None:
+    assert moment(raw) == datetime.fromisoformat(raw)
+
+
+@pytest.mark.parametrize("word", ["none", "null", "None", "NULL"])
+def test_who_is_called_none_has_that_name(word: str) -> None:
+    info = values.SessionInfo.parse({"id": "ab", "name": word, "userid": word, "image": word})
+    assert (info.name, info.user, info.image) == (word, word, word)
+    assert [image.id for image in values.parse_images([{"id": word}])] == [word]
+    # Where only an address or a kind can stand it means nothing.
+    odd = values.SessionInfo.parse({"id": "ab", "type": word, "connectURL": word, "appid": word})
+    assert (odd.kind, odd.connect_url, odd.app_id) == ("", "", "")
 
 
 @pytest.mark.parametrize(
