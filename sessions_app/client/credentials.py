@@ -14,7 +14,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from .loops import PerLoop
+
 if TYPE_CHECKING:
+    import asyncio
     import ssl
 
 AsyncProvider = Callable[[], Awaitable[str]]
@@ -53,12 +56,9 @@ class AsyncTokens:
     """Hold one person's token; ask the provider anew when the platform refuses it, once for all waiting calls."""
 
     def __init__(self, source: str | AsyncProvider | None) -> None:
-        # A third of the package's import time, of which the blocking session has no use.
-        import asyncio
-
         self._provider = source if callable(source) else None
         self._token = None if callable(source) else checked_token(source)
-        self._lock = asyncio.Lock()
+        self._locks = PerLoop(_lock)
 
     @property
     def renewable(self) -> bool:
@@ -73,9 +73,9 @@ class AsyncTokens:
 
     async def instead_of(self, refused: str | None) -> str | None:
         """Return a token other than the refused one; who comes while it is fetched shares it."""
-        async with self._lock:
+        async with self._locks.here():
             if self._token == refused and self._provider is not None:
-                self._token = checked_token(await self._provider())
+                self._token = provided_token(await self._provider())
             return self._token
 
 
@@ -102,17 +102,33 @@ class Tokens:
         """Return a token other than the refused one; who comes while it is fetched shares it."""
         with self._lock:
             if self._token == refused and self._provider is not None:
-                self._token = checked_token(self._provider())
+                self._token = provided_token(self._provider())
             return self._token
 
 
 def checked_token(token: str | None) -> str | None:
-    """Return the token if a header can carry it; an empty one counts as none. The error does not show it."""
-    if token is None or token == "":
+    """Return the token if a header can carry it. The error does not show it."""
+    if token is None:
         return None
+    if token == "":
+        # Most often a variable that is not set; nobody means to be nobody by it.
+        raise ValueError("The token is empty. Leave it out, or give None, to ask without one.")
     if not isinstance(token, str) or _TOKEN.fullmatch(token) is None:
         raise ValueError("A token is one line of plain ASCII without blanks, at most 64 KiB long.")
     return token
+
+
+def provided_token(token: str | None) -> str:
+    """Return the token that somebody's function gave; none at all is their mistake, and nothing is sent without."""
+    if checked := checked_token(token):
+        return checked
+    raise ValueError("The function that gives the token gave none; nothing was sent.")
+
+
+def _lock() -> asyncio.Lock:
+    import asyncio
+
+    return asyncio.Lock()
 
 
 def registry_header(registry: tuple[str, str] | None) -> str | None:
@@ -131,13 +147,23 @@ def registry_header(registry: tuple[str, str] | None) -> str | None:
 
 def load_certificate(context: ssl.SSLContext, certificate: str | Path | bytes) -> None:
     """Load a PEM with certificate and key, from a path or from memory, into a TLS context."""
-    if isinstance(certificate, bytes):
-        _load_from_memory(context, certificate)
-        return
-    path = Path(certificate)
-    if not path.is_file():
-        raise FileNotFoundError(f"There is no certificate at {path}.")
-    context.load_cert_chain(path, password=_no_password)
+    import ssl
+
+    try:
+        if isinstance(certificate, bytes):
+            _load_from_memory(context, certificate)
+        else:
+            context.load_cert_chain(_existing(certificate), password=_no_password)
+    except ssl.SSLError:
+        where = "what was given" if isinstance(certificate, bytes) else certificate
+        raise ValueError(f"There is no certificate with its key, as PEM, in {where}.") from None
+
+
+def _existing(certificate: str | Path) -> Path:
+    path = Path(certificate).expanduser()
+    if not str(certificate) or not path.is_file():
+        raise FileNotFoundError(f"There is no certificate at {str(certificate)!r}.")
+    return path
 
 
 def _load_from_memory(context: ssl.SSLContext, pem: bytes) -> None:

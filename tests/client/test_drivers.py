@@ -545,7 +545,7 @@ async def test_calls_cancelled_at_random_moments_leave_the_pool_whole(platform: 
 
         for _ in range(CANCELLED // 50):
             await asyncio.gather(*(cancelled(random.uniform(0, 0.1)) for _ in range(50)))
-        assert pool.driver._places._value == 5
+        assert pool.driver._grounds.here().places._value == 5
         async with asyncio.timeout(5):
             while len(asyncio.all_tasks()) > 1:
                 await asyncio.sleep(0.01)
@@ -601,6 +601,23 @@ async def test_a_token_that_stays_refused_is_asked_for_once_more_only(make: Make
     [outcome] = await session.outcomes.create("n", "a/b")
     assert isinstance(outcome.error, errors.NotSignedInError)
     assert len(platform.asked) == 1
+
+
+@pytest.mark.parametrize("given", ["", None])
+async def test_a_provider_without_a_token_is_told_and_nobody_is_asked_for_nobody(
+    make: Make, platform: Platform, given: Any
+) -> None:
+    async def provide() -> Any:
+        return given
+
+    def provide_now() -> Any:
+        return given
+
+    session = make(token=provide_now if hasattr(make(), "blocking") else provide)
+    for call in (session.fetch(), session.create("n", "a/b"), session.info(["a", "b"])):
+        with pytest.raises(ValueError, match=r"token (is empty|gave none)"):
+            await call
+    assert platform.asked == []
 
 
 async def test_what_goes_wrong_in_a_provider_is_raised_as_it_is(pool: AsyncPool, platform: Platform) -> None:

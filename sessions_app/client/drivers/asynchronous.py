@@ -3,35 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
-from contextvars import ContextVar
 from typing import Any, TypeVar
 
-import aiohttp
 import httpx
-from httpx_aiohttp import AiohttpTransport
-from yarl import URL
 
 from ..answers import Answer, Collector
 from ..credentials import AsyncTokens
 from ..errors import PlatformError
+from ..loops import PerLoop
 from ..retries import Retries
 from ..running import PATIENCE, Effort, Manner, no_place, perform, settled, wants_new_token
 from ..wire import Batch, Operation, Outcome, Request, Visit, absolute
+from .doors import Ground, under_way
 from .waiting import AsyncChunks, Waiting, async_stream, close
-from .wiring import KEEPALIVE, Certificate, headers_of, kept_headers, prepared, tls_context
+from .wiring import Certificate, headers_of, kept_headers, prepared, tls_context
 
 T = TypeVar("T")
 AsyncTransport = httpx.AsyncBaseTransport
 
-# What aiohttp is sending in this task: whose request, to which address, with which headers.
-_under_way: ContextVar[tuple[Effort, str, dict[str, str]]] = ContextVar("_under_way")
-
 
 class AsyncDriver:
-    """Run operations on an event loop, ``concurrency`` requests at a time for all who share it."""
+    """Run operations on an event loop, ``concurrency`` requests at a time for all who share it there."""
 
     def __init__(
         self,
@@ -45,10 +39,9 @@ class AsyncDriver:
         self._base, self._retries, self._injected = base, retries, transport
         self._root = httpx.URL(base)
         self._blanks: dict[str, httpx.Request] = {}
-        self._places = asyncio.Semaphore(concurrency)
         self._concurrency = concurrency
-        self._tls = tls_context(base, certificate)
-        self._door: AsyncTransport | None = None
+        tls = tls_context(base, certificate)
+        self._grounds = PerLoop(lambda: Ground(concurrency, tls))
 
     async def run(self, operation: Operation[T], manner: Manner[AsyncTokens]) -> T:
         """Run an operation to its result."""
@@ -81,10 +74,8 @@ class AsyncDriver:
             yield chunks
 
     async def aclose(self) -> None:
-        """Close the connections. The next call opens new ones."""
-        door, self._door = self._door, None
-        if door is not None:
-            await door.aclose()
+        """Close this event loop's connections; those of others close with them. The next call opens new ones."""
+        await self._grounds.here().aclose()
 
     async def _drive(self, operation: Operation[T], manner: Manner[AsyncTokens], effort: Effort) -> T:
         try:
@@ -163,17 +154,18 @@ class AsyncDriver:
     ) -> Answer | PlatformError:
         try:
             headers = await self._headers(request, manner, effort)
-            await self._take_place(request)
+            ground = self._grounds.here()
+            await _take_place(ground, request)
             try:
                 effort.attempts += 1
                 async with Waiting(request, effort):
-                    response = await self._send(request, headers, effort)
+                    response = await self._send(request, headers, ground, effort)
                     try:
                         return await self._collected(request, response, effort)
                     finally:
                         await response.aclose()
             finally:
-                self._places.release()
+                ground.places.release()
         except PlatformError as error:
             return error
 
@@ -182,34 +174,36 @@ class AsyncDriver:
         self, request: Request, manner: Manner[AsyncTokens], effort: Effort
     ) -> AsyncIterator[httpx.Response]:
         headers = await self._headers(request, manner, effort)
-        await self._take_place(request)
+        ground = self._grounds.here()
+        await _take_place(ground, request)
         try:
             effort.attempts += 1
             async with Waiting(request, effort):
-                response = await self._send(request, headers, effort)
+                response = await self._send(request, headers, ground, effort)
             try:
                 yield response
             finally:
                 await response.aclose()
         finally:
-            self._places.release()
+            ground.places.release()
 
     async def _headers(self, request: Request, manner: Manner[AsyncTokens], effort: Effort) -> dict[str, str]:
         effort.token = await manner.tokens.current()
         return headers_of(manner.credential(effort.token).headers(creating=request.creating))
 
-    async def _send(self, request: Request, headers: dict[str, str], effort: Effort) -> httpx.Response:
+    async def _send(
+        self, request: Request, headers: dict[str, str], ground: Ground, effort: Effort
+    ) -> httpx.Response:
         address = absolute(self._base, request)
         if self._injected is not None:
             effort.sent = True
             return await self._injected.handle_async_request(prepared(request, address, headers))
-        if self._door is None:
-            self._door = _Aiohttp(self._tls)
-        token = _under_way.set((effort, address, headers))
+        door = await ground.door()
+        token = under_way.set((effort, address, headers))
         try:
-            return await self._door.handle_async_request(self._blank(request.method))
+            return await door.handle_async_request(self._blank(request.method))
         finally:
-            _under_way.reset(token)
+            under_way.reset(token)
 
     def _blank(self, method: str) -> httpx.Request:
         """Return a request with a method and no more.
@@ -232,51 +226,16 @@ class AsyncDriver:
             await close(pieces)
         return collector.answer((effort.token,) if effort.token else ())
 
-    async def _take_place(self, request: Request) -> None:
-        if not self._places.locked():
-            await self._places.acquire()
-            return
-        try:
-            async with asyncio.timeout(PATIENCE):
-                await self._places.acquire()
-        except TimeoutError:
-            raise no_place(request) from None
 
-
-class _Aiohttp(AiohttpTransport):
-    """httpx-aiohttp on a session that keeps no cookie, asks no proxy and leaves a quoted query as it is."""
-
-    def __init__(self, tls: ssl.SSLContext) -> None:
-        super().__init__(verify=tls, trust_env=False)
-        self._session = aiohttp.ClientSession(
-            # The driver counts requests; a limit here would count them a second time.
-            connector=_Connector(limit=0, ssl=tls, keepalive_timeout=KEEPALIVE),
-            cookie_jar=aiohttp.DummyCookieJar(),
-            auto_decompress=False,
-            trust_env=False,
-        )
-
-    def get_client(self) -> Any:
-        """Return what sends: asked for at each request, as it is not aiohttp's own class."""
-        return self
-
-    def request(self, **options: Any) -> Any:
-        """Send to the address under way; aiohttp would unquote what it thinks needs no quoting in a query."""
-        _, address, headers = _under_way.get()
-        return self._session.request(**{**options, "url": URL(address, encoded=True), "headers": headers})
-
-    async def aclose(self) -> None:
-        """Close the connections."""
-        await self._session.close()
-
-
-class _Connector(aiohttp.TCPConnector):
-    """Connections; whoever is handed one writes at once, so from then on a request counts as sent."""
-
-    async def connect(self, *request: Any, **options: Any) -> Any:
-        connection = await super().connect(*request, **options)
-        _under_way.get()[0].sent = True
-        return connection
+async def _take_place(ground: Ground, request: Request) -> None:
+    if not ground.places.locked():
+        await ground.places.acquire()
+        return
+    try:
+        async with asyncio.timeout(PATIENCE):
+            await ground.places.acquire()
+    except TimeoutError:
+        raise no_place(request) from None
 
 
 async def _all(work: Iterable[Coroutine[Any, Any, None]]) -> None:
