@@ -1,4 +1,4 @@
-"""What the environment and the released client's configuration file say. Read by ``from_environment`` alone."""
+"""What the environment and the released client's configuration file say. Read where nothing else is said."""
 
 from __future__ import annotations
 
@@ -9,11 +9,9 @@ from pathlib import Path
 from typing import Any
 
 from .errors import InvalidArgumentError, NotSignedInError
-from .pools import USUAL_CONCURRENCY
 
 CONFIGURATION = Path(".canfar") / "config.yaml"
 KNOWN_VERSIONS = (1, 2)
-USUAL_TIMEOUT = 30.0
 _MOST_BYTES = 1024**2
 
 
@@ -27,12 +25,8 @@ class Surroundings:
     token: str | None = field(default=None, repr=False)
     certificate: Path | None = field(default=None, repr=False)
     registry: tuple[str, str] | None = field(default=None, repr=False)
-    timeout: float = USUAL_TIMEOUT
-    concurrency: int = USUAL_CONCURRENCY
-
-    def arguments(self) -> dict[str, Any]:
-        """Return what a session is made with."""
-        return {name: getattr(self, name) for name in self.__slots__}
+    timeout: float | None = None
+    concurrency: int | None = None
 
 
 def surroundings(variables: Mapping[str, str], home: Path) -> Surroundings:
@@ -40,7 +34,7 @@ def surroundings(variables: Mapping[str, str], home: Path) -> Surroundings:
 
     >>> found = surroundings({"CANFAR_URL": "https://host/skaha/v1", "CANFAR_TOKEN": "t"}, Path("/nowhere"))
     >>> found.url, found.timeout
-    ('https://host/skaha/v1', 30.0)
+    ('https://host/skaha/v1', None)
     """
     given = {name: value for name, value in variables.items() if name.startswith("CANFAR_") and value}
     named = _named(given)
@@ -48,8 +42,10 @@ def surroundings(variables: Mapping[str, str], home: Path) -> Surroundings:
     registry = (given.get("CANFAR_REGISTRY__USERNAME"), given.get("CANFAR_REGISTRY__SECRET"))
     if registry[0] and registry[1]:
         found["registry"] = registry
-    timeout = _number(given, "CANFAR_TIMEOUT", USUAL_TIMEOUT)
-    concurrency = _number(given, "CANFAR_CONCURRENCY", USUAL_CONCURRENCY)
+    timeout = _number(given, "CANFAR_TIMEOUT")
+    concurrency = _number(given, "CANFAR_CONCURRENCY")
+    if concurrency is None:
+        return Surroundings(**found, timeout=timeout)
     if not concurrency.is_integer():
         raise InvalidArgumentError("CANFAR_CONCURRENCY must be a whole number.")
     return Surroundings(**found, timeout=timeout, concurrency=int(concurrency))
@@ -71,9 +67,9 @@ def _named(given: Mapping[str, str]) -> dict[str, Any]:
     return {"url": url, "token": token, "certificate": None if token else Path(certificate or "")}
 
 
-def _number(given: Mapping[str, str], name: str, usual: float) -> float:
+def _number(given: Mapping[str, str], name: str) -> float | None:
     try:
-        return float(given.get(name, usual))
+        return float(given[name]) if name in given else None
     except ValueError:
         raise InvalidArgumentError(f"{name} must be a number.") from None
 

@@ -24,7 +24,7 @@ class _Pool:
         url: str | None = None,
         server: str | None = None,
         version: str = "v1",
-        concurrency: int = USUAL_CONCURRENCY,
+        concurrency: int | str | None = None,
         certificate: str | Path | bytes | None = None,
         retries: Retries | None = None,
         transport: Any = None,
@@ -34,7 +34,7 @@ class _Pool:
         self.concurrency = _places(concurrency)
         self.has_certificate = certificate is not None
         self._wiring: dict[str, Any] = {
-            "concurrency": concurrency,
+            "concurrency": self.concurrency,
             "certificate": certificate,
             "retries": retries or Retries(),
             "transport": transport,
@@ -53,7 +53,8 @@ class AsyncPool(_Pool):
     """The connections to one platform for ``AsyncSession``; at most ``concurrency`` requests at a time.
 
     ``url`` names the platform with its version; or ``server`` and ``version`` do, in two parts. ``certificate`` is a
-    PEM with its key, as a path or as bytes; a pool with one belongs to one person. A pool belongs to one event loop.
+    PEM with its key, as a path or as bytes; a pool with one belongs to one person. Each event loop that it is used
+    on has connections and places of its own, which are closed at the latest with the loop.
 
     >>> pool = AsyncPool(url="http://localhost:8001/skaha/v1", concurrency=32)
     >>> await pool.aclose()
@@ -68,7 +69,7 @@ class AsyncPool(_Pool):
         self.driver = AsyncDriver(self.url, **self._wiring)
 
     async def aclose(self) -> None:
-        """Close the connections. The next call opens new ones."""
+        """Close this event loop's connections. The next call opens new ones."""
         await self.driver.aclose()
 
     async def __aenter__(self) -> Self:
@@ -111,7 +112,12 @@ class Pool(_Pool):
         self.close()
 
 
-def _places(concurrency: int) -> int:
+def _places(concurrency: int | str | None) -> int:
+    if concurrency is None:
+        return USUAL_CONCURRENCY
+    if isinstance(concurrency, str) and concurrency.strip().isdecimal():
+        # As the released client takes it.
+        concurrency = int(concurrency.strip()[:9])
     if isinstance(concurrency, bool) or not isinstance(concurrency, int):
         raise TypeError("concurrency must be a whole number.")
     if not 1 <= concurrency <= MOST_CONCURRENCY:

@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 import copy
-import logging
-import os
 from contextlib import AbstractAsyncContextManager, AbstractContextManager
 from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Literal, Self
-from warnings import warn
 
 from . import operations
 from .borrowing import Awaiting, Blocking, awaited, blocking
 from .credentials import AsyncProvider, AsyncTokens, Provider, Tokens, registry_header
 from .facets import Apps, AsyncApps, AsyncOutcomes, Outcomes
-from .pools import USUAL_CONCURRENCY, AsyncPool, Pool
+from .making import Given, by_certificate, check_pool, checked_timeout, is_raising, set_level
+from .pools import AsyncPool, Pool
 from .running import Manner
 from .wire import LOG_LIMIT
 
@@ -26,18 +24,25 @@ if TYPE_CHECKING:
     from .drivers.timing import Chunks
     from .drivers.waiting import AsyncChunks
 
-LONGEST_TIMEOUT = 300.0
-
 
 class AsyncSession(Awaiting):
     """One person's sessions on one platform.
 
     The platform is named by ``url``, version included, or by ``server`` and ``version``, or comes with a ``pool``
-    that many sessions share. ``token`` is a bearer token or an async function that returns one; it is called for the
+    that many sessions share. Where neither platform nor credential is given, the surroundings say both: ``CANFAR_URL``
+    names the platform, version included, and ``CANFAR_TOKEN`` or ``CANFAR_CERTIFICATE`` says who is calling; without
+    these, the released client's ``~/.canfar/config.yaml`` is read, of version 1 or 2, which takes PyYAML.
+    ``CANFAR_TIMEOUT``, ``CANFAR_CONCURRENCY``, ``CANFAR_REGISTRY__USERNAME`` and ``CANFAR_REGISTRY__SECRET`` count with
+    either, but for what is given.
+
+    ``token`` is a bearer token or an async function that returns one; it is called for the
     first request and again when the platform refuses what it gave. ``timeout`` bounds, in seconds, what a request may
     spend on the platform's side with all its attempts; waiting for a free place does not count. ``errors="raise"``
     makes calls over many items raise ``SomeFailedError`` once all were tried; else failures are logged and left out.
 
+    >>> async with AsyncSession() as session:
+    ...     print(len(await session.fetch()))
+    3
     >>> async with AsyncSession(server="https://host/skaha", version="v1", token="secret") as session:
     ...     print(session)
     AsyncSession(url='https://host/skaha/v1')
@@ -52,30 +57,41 @@ class AsyncSession(Awaiting):
         token: str | AsyncProvider | None = None,
         certificate: str | Path | bytes | None = None,
         registry: tuple[str, str] | None = None,
-        timeout: float = 30,
-        concurrency: int = USUAL_CONCURRENCY,
+        timeout: float | str | None = None,
+        concurrency: int | str | None = None,
         loglevel: int | str | None = None,
         errors: Literal["ignore", "raise"] = "ignore",
         transport: AsyncTransport | None = None,
         pool: AsyncPool | None = None,
     ) -> None:
-        _set_level(loglevel)
-        _check_pool(pool, server, url, certificate, transport, concurrency, version)
+        set_level(loglevel)
+        check_pool(pool, server, url, certificate, transport, concurrency, version=version)
         self._owns_pool = pool is None
+        if pool is None:
+            given = Given(
+                server, version, url, token, certificate, registry, timeout, concurrency
+            ).completed()
+            token, certificate, registry, timeout = (
+                given.token,
+                given.certificate,
+                given.registry,
+                given.timeout,
+            )
+            pool = AsyncPool(
+                url=given.url,
+                server=given.server,
+                version=given.version,
+                concurrency=given.concurrency,
+                certificate=certificate,
+                transport=transport,
+            )
+        self._pool = pool
         self._manner = Manner(
             AsyncTokens(token),
             registry_header(registry),
-            _seconds(timeout),
-            _is_raising(errors),
-            _by_certificate(token, certificate, pool),
-        )
-        self._pool = pool or AsyncPool(
-            url=url,
-            server=server,
-            version=version,
-            concurrency=concurrency,
-            certificate=certificate,
-            transport=transport,
+            checked_timeout(timeout),
+            is_raising(errors),
+            by_certificate(token, certificate, pool),
         )
 
     @classmethod
@@ -86,21 +102,13 @@ class AsyncSession(Awaiting):
         errors: Literal["ignore", "raise"] = "ignore",
         transport: AsyncTransport | None = None,
     ) -> Self:
-        """Make a session of what the environment says. Nothing else here reads it.
-
-        ``CANFAR_URL`` names the platform, version included, and ``CANFAR_TOKEN`` or ``CANFAR_CERTIFICATE`` says who is
-        calling. Without any of these, the released client's ``~/.canfar/config.yaml`` is read, of version 1 or 2, which
-        takes PyYAML. ``CANFAR_TIMEOUT``, ``CANFAR_CONCURRENCY``, ``CANFAR_REGISTRY__USERNAME`` and
-        ``CANFAR_REGISTRY__SECRET`` count with either.
+        """Make a session of what the surroundings say, as one without arguments is; this says so.
 
         >>> async with AsyncSession.from_environment() as session:
         ...     print(len(await session.fetch()))
         3
         """
-        from .environment import surroundings
-
-        found = surroundings(os.environ, Path.home()).arguments()
-        return cls(**found, loglevel=loglevel, errors=errors, transport=transport)
+        return cls(loglevel=loglevel, errors=errors, transport=transport)
 
     fetch = awaited(operations.fetch)
     stats = awaited(operations.stats)
@@ -150,13 +158,13 @@ class AsyncSession(Awaiting):
         3
         """
         other = copy.copy(self)
-        other._manner = replace(self._manner, timeout=_seconds(seconds))
+        other._manner = replace(self._manner, timeout=checked_timeout(seconds))
         # Closing it must not close the connections of the one it came from.
         other._owns_pool = False
         return other
 
     async def aclose(self) -> None:
-        """Close the connections, unless they belong to a shared pool."""
+        """Close this event loop's connections, unless they belong to a shared pool."""
         if self._owns_pool:
             await self._pool.aclose()
 
@@ -180,6 +188,9 @@ class Session(Blocking):
 
     All is as with ``AsyncSession``, but that ``token`` may be a plain function.
 
+    >>> with Session() as session:
+    ...     print(len(session.fetch()))
+    3
     >>> with Session(url="https://host/skaha/v1", token="secret") as session:
     ...     print(session)
     Session(url='https://host/skaha/v1')
@@ -194,30 +205,41 @@ class Session(Blocking):
         token: str | Provider | None = None,
         certificate: str | Path | bytes | None = None,
         registry: tuple[str, str] | None = None,
-        timeout: float = 30,
-        concurrency: int = USUAL_CONCURRENCY,
+        timeout: float | str | None = None,
+        concurrency: int | str | None = None,
         loglevel: int | str | None = None,
         errors: Literal["ignore", "raise"] = "ignore",
         transport: Transport | None = None,
         pool: Pool | None = None,
     ) -> None:
-        _set_level(loglevel)
-        _check_pool(pool, server, url, certificate, transport, concurrency, version)
+        set_level(loglevel)
+        check_pool(pool, server, url, certificate, transport, concurrency, version=version)
         self._owns_pool = pool is None
+        if pool is None:
+            given = Given(
+                server, version, url, token, certificate, registry, timeout, concurrency
+            ).completed()
+            token, certificate, registry, timeout = (
+                given.token,
+                given.certificate,
+                given.registry,
+                given.timeout,
+            )
+            pool = Pool(
+                url=given.url,
+                server=given.server,
+                version=given.version,
+                concurrency=given.concurrency,
+                certificate=certificate,
+                transport=transport,
+            )
+        self._pool = pool
         self._manner = Manner(
             Tokens(token),
             registry_header(registry),
-            _seconds(timeout),
-            _is_raising(errors),
-            _by_certificate(token, certificate, pool),
-        )
-        self._pool = pool or Pool(
-            url=url,
-            server=server,
-            version=version,
-            concurrency=concurrency,
-            certificate=certificate,
-            transport=transport,
+            checked_timeout(timeout),
+            is_raising(errors),
+            by_certificate(token, certificate, pool),
         )
 
     @classmethod
@@ -228,21 +250,13 @@ class Session(Blocking):
         errors: Literal["ignore", "raise"] = "ignore",
         transport: Transport | None = None,
     ) -> Self:
-        """Make a session of what the environment says. Nothing else here reads it.
-
-        ``CANFAR_URL`` names the platform, version included, and ``CANFAR_TOKEN`` or ``CANFAR_CERTIFICATE`` says who is
-        calling. Without any of these, the released client's ``~/.canfar/config.yaml`` is read, of version 1 or 2, which
-        takes PyYAML. ``CANFAR_TIMEOUT``, ``CANFAR_CONCURRENCY``, ``CANFAR_REGISTRY__USERNAME`` and
-        ``CANFAR_REGISTRY__SECRET`` count with either.
+        """Make a session of what the surroundings say, as one without arguments is; this says so.
 
         >>> with Session.from_environment() as session:
         ...     print(len(session.fetch()))
         3
         """
-        from .environment import surroundings
-
-        found = surroundings(os.environ, Path.home()).arguments()
-        return cls(**found, loglevel=loglevel, errors=errors, transport=transport)
+        return cls(loglevel=loglevel, errors=errors, transport=transport)
 
     fetch = blocking(operations.fetch)
     stats = blocking(operations.stats)
@@ -290,7 +304,7 @@ class Session(Blocking):
         3
         """
         other = copy.copy(self)
-        other._manner = replace(self._manner, timeout=_seconds(seconds))
+        other._manner = replace(self._manner, timeout=checked_timeout(seconds))
         # Closing it must not close the connections of the one it came from.
         other._owns_pool = False
         return other
@@ -313,51 +327,3 @@ class Session(Blocking):
     def __repr__(self) -> str:
         """Name the platform, and nothing of the credential."""
         return f"Session(url={self._pool.url!r})"
-
-
-def _check_pool(
-    pool: object,
-    server: str | None,
-    url: str | None,
-    certificate: object,
-    transport: object,
-    concurrency: int,
-    version: str,
-) -> None:
-    wiring = (server, url, certificate, transport)
-    if pool is not None and (
-        any(part is not None for part in wiring) or (concurrency, version) != (USUAL_CONCURRENCY, "v1")
-    ):
-        raise TypeError("A pool brings its address, certificate, transport and concurrency with it.")
-
-
-def _seconds(timeout: float) -> float:
-    if isinstance(timeout, bool) or not isinstance(timeout, int | float):
-        raise TypeError("timeout must be a number of seconds.")
-    if not 0 < timeout <= LONGEST_TIMEOUT:
-        raise ValueError(f"timeout must be above 0 and at most {LONGEST_TIMEOUT:.0f} seconds.")
-    return float(timeout)
-
-
-def _is_raising(errors: str) -> bool:
-    if errors not in {"ignore", "raise"}:
-        raise ValueError('errors must be "ignore" or "raise".')
-    return errors == "raise"
-
-
-def _by_certificate(token: object, certificate: object, pool: AsyncPool | Pool | None) -> bool:
-    given = certificate is not None or (pool is not None and pool.has_certificate)
-    if token and certificate is not None:
-        warn("A token and a certificate were given; requests carry the token.", UserWarning, stacklevel=3)
-    return given
-
-
-def _set_level(loglevel: int | str | None) -> None:
-    """Set the level of our own logger, and of no other."""
-    if loglevel is None:
-        return
-    level = loglevel.upper() if isinstance(loglevel, str) else loglevel
-    known = logging.getLevelNamesMapping()
-    if level not in known and level not in {0, 10, 20, 30, 40, 50}:
-        raise ValueError("loglevel must be one of 0, 10, 20, 30, 40, 50 or the name of one.")
-    logging.getLogger("sessions_app.client").setLevel(level)

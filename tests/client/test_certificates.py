@@ -8,6 +8,7 @@ import ipaddress
 import ssl
 from collections.abc import AsyncIterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -74,9 +75,35 @@ def test_a_certificate_is_taken_from_memory_or_from_a_path(pem: bytes, tmp_path:
         load_certificate(ssl.create_default_context(), given)
 
 
-def test_a_missing_certificate_is_a_missing_file(tmp_path: Path) -> None:
-    with pytest.raises(FileNotFoundError):
-        Session(url="https://host/v1", certificate=tmp_path / "none.pem")
+@pytest.mark.parametrize("scheme", ["http", "https"])
+@pytest.mark.parametrize("kind", [Session, AsyncSession, Pool, AsyncPool])
+def test_a_missing_certificate_is_a_missing_file(kind: Any, scheme: str, tmp_path: Path) -> None:
+    for missing in (tmp_path / "none.pem", str(tmp_path), "~/none-of-that-name.pem", ""):
+        with pytest.raises(FileNotFoundError, match="There is no certificate at"):
+            kind(url=f"{scheme}://host/v1", certificate=missing)
+
+
+@pytest.mark.parametrize("scheme", ["http", "https"])
+def test_what_is_no_certificate_is_told_at_once(scheme: str, pem: bytes, tmp_path: Path) -> None:
+    path = tmp_path / "client.pem"
+    path.write_text("nonsense")
+    for wrong in (path, b"nonsense", b"", pem.partition(b"-----BEGIN CERT")[0]):
+        with pytest.raises(ValueError, match="There is no certificate with its key"):
+            Session(url=f"{scheme}://host/v1", certificate=wrong)
+
+
+def test_a_certificate_is_found_in_the_home_folder(
+    pem: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    (tmp_path / "client.pem").write_bytes(pem)
+    assert Session(url="https://host/v1", certificate="~/client.pem")._manner.by_certificate
+
+
+def test_a_certificate_that_http_will_not_show_is_warned_about(pem: bytes) -> None:
+    with pytest.warns(UserWarning, match="only shown over https") as told:
+        Session(url="http://host/v1", certificate=pem)
+    assert told[0].filename == __file__
 
 
 def test_an_encrypted_key_is_refused_without_a_prompt() -> None:

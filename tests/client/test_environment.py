@@ -1,4 +1,4 @@
-"""What ``from_environment`` makes of variables and of the released client's configuration file."""
+"""What a session without arguments makes of variables and of the released client's configuration file."""
 
 from __future__ import annotations
 
@@ -10,7 +10,8 @@ from typing import Any
 
 import pytest
 
-from sessions_app.client import AsyncSession, Session, errors
+from sessions_app.client import AsyncSession, Pool, Session, errors
+from sessions_app.client.credentials import registry_header
 from sessions_app.client.environment import surroundings
 
 from .conftest import Platform
@@ -37,7 +38,15 @@ ACTIVE = "version: 2\nactive: {{authentication: a, server: b}}\n"
 
 @pytest.fixture(autouse=True)
 def home(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    for name in ("URL", "TOKEN", "CERTIFICATE", "TIMEOUT", "CONCURRENCY"):
+    for name in (
+        "URL",
+        "TOKEN",
+        "CERTIFICATE",
+        "TIMEOUT",
+        "CONCURRENCY",
+        "REGISTRY__USERNAME",
+        "REGISTRY__SECRET",
+    ):
         monkeypatch.delenv(f"CANFAR_{name}", raising=False)
     monkeypatch.setenv("HOME", str(tmp_path))
     return tmp_path
@@ -54,12 +63,64 @@ def test_the_variables_name_a_platform_and_who_is_calling(monkeypatch: pytest.Mo
     given = {"URL": "http://host/skaha/v1", "TOKEN": "canary", "TIMEOUT": "2.5", "CONCURRENCY": "7"}
     for name, value in given.items():
         monkeypatch.setenv(f"CANFAR_{name}", value)
-    for session in (Session.from_environment(), AsyncSession.from_environment()):
+    for session in (Session(), AsyncSession(), Session.from_environment(), AsyncSession.from_environment()):
         assert "http://host/skaha/v1" in repr(session)
         assert session._pool.concurrency == 7
         assert session._manner.timeout == 2.5
         assert not session._manner.raising
     assert Session.from_environment(errors="raise")._manner.raising
+    assert Session(errors="raise")._manner.raising
+
+
+@pytest.mark.parametrize("kind", [Session, AsyncSession])
+def test_what_is_given_goes_before_what_the_surroundings_say(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"URL": "http://host/skaha/v1", "TOKEN": "canary", "TIMEOUT": "2.5", "CONCURRENCY": "7"}
+    for name, value in {**given, "REGISTRY__USERNAME": "ann", "REGISTRY__SECRET": "s3cret"}.items():
+        monkeypatch.setenv(f"CANFAR_{name}", value)
+    session = kind(timeout=30, concurrency=32, registry=("bob", "other"))
+    assert (session._manner.timeout, session._pool.concurrency) == (30, 32)
+    assert session._manner.registry == registry_header(("bob", "other"))
+    assert kind()._manner.registry == registry_header(("ann", "s3cret"))
+
+
+@pytest.mark.parametrize("kind", [Session, AsyncSession])
+def test_a_credential_alone_goes_to_the_platform_of_the_surroundings(
+    kind: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with pytest.raises(TypeError, match="CANFAR_URL"):
+        kind(token="mine")
+    monkeypatch.setenv("CANFAR_URL", "http://host/skaha/v1")
+    monkeypatch.setenv("CANFAR_TOKEN", "canary")
+    session = kind(token="mine")
+    assert "http://host/skaha/v1" in repr(session)
+    assert session._manner.tokens._token == "mine"
+
+
+@pytest.mark.parametrize("given", [{"token": ""}, {"certificate": "/nowhere.pem"}])
+def test_a_credential_that_is_none_is_not_replaced_by_another(
+    given: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CANFAR_URL", "http://host/skaha/v1")
+    monkeypatch.setenv("CANFAR_TOKEN", "canary")
+    for kind in (Session, AsyncSession):
+        with pytest.raises((ValueError, FileNotFoundError)):
+            kind(**given)
+
+
+def test_a_certificate_of_the_surroundings_has_to_be_there(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CANFAR_URL", "http://host/skaha/v1")
+    monkeypatch.setenv("CANFAR_CERTIFICATE", str(home / "none.pem"))
+    with pytest.raises(FileNotFoundError, match=r"none\.pem"):
+        Session()
+    monkeypatch.delenv("CANFAR_URL")
+    monkeypatch.delenv("CANFAR_CERTIFICATE")
+    configured(home, X509, path=home / "none.pem")
+    with pytest.raises(FileNotFoundError, match=r"none\.pem"):
+        AsyncSession()
 
 
 def test_a_certificate_and_a_registry_may_be_named() -> None:
@@ -109,9 +170,9 @@ def test_the_released_clients_file_names_a_platform_and_a_token(home: Path, vers
 
 async def test_a_session_of_the_file_reaches_its_platform(home: Path, platform: Platform) -> None:
     configured(home, OIDC, server=platform.url.removesuffix("/v1"))
-    async with AsyncSession.from_environment() as session:
+    async with AsyncSession() as session:
         await session.fetch()
-    with Session.from_environment() as blocking:
+    with Session() as blocking:
         await asyncio.to_thread(blocking.fetch)
     assert [asked.line for asked in platform.asked] == ["GET /skaha/v1/session"] * 2
     assert {asked.headers["authorization"] for asked in platform.asked} == {"Bearer canary-token"}
@@ -170,9 +231,15 @@ def test_without_a_parser_it_says_what_to_install(home: Path, monkeypatch: pytes
         Session.from_environment()
 
 
-def test_nothing_is_read_unless_it_is_asked_for(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_credential_of_the_surroundings_goes_to_no_platform_that_is_named_here(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setenv("CANFAR_URL", "http://other/v1")
     monkeypatch.setenv("CANFAR_TOKEN", "canary")
-    session = Session(url="http://host/v1")
-    assert repr(session) == "Session(url='http://host/v1')"
-    assert session._manner.tokens.current() is None
+    configured(home, OIDC)
+    named = [{"url": "http://host/v1"}, {"server": "http://host"}, {"pool": Pool(url="http://host/v1")}]
+    for given in named:
+        session = Session(**given)
+        assert repr(session) == "Session(url='http://host/v1')"
+        assert session._manner.tokens.current() is None
+        assert session._manner.registry is None

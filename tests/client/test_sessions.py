@@ -94,18 +94,28 @@ def test_both_spellings_of_the_address_mean_the_same(given: Any) -> None:
 @pytest.mark.parametrize(
     "given",
     [
-        {},
+        {"token": "nowhere"},
+        {"certificate": b"nowhere"},
         {"url": "http://h/v1", "server": "http://h"},
         {"url": "http://h/v1", "unknown": 1},
-        {"url": "http://h/v1", "timeout": "5"},
+        {"url": "http://h/v1", "timeout": "five"},
+        {"url": "http://h/v1", "timeout": ""},
+        {"url": "http://h/v1", "timeout": "301"},
+        {"url": "http://h/v1", "timeout": True},
+        {"url": "http://h/v1", "timeout": [5]},
         {"url": "http://h/v1", "timeout": 0},
         {"url": "http://h/v1", "timeout": 301},
         {"url": "http://h/v1", "timeout": float("nan")},
         {"url": "http://h/v1", "concurrency": 0},
         {"url": "http://h/v1", "concurrency": 129},
+        {"url": "http://h/v1", "concurrency": "many"},
+        {"url": "http://h/v1", "concurrency": "129"},
         {"url": "http://h/v1", "errors": "warn"},
         {"url": "http://h/v1", "loglevel": 99},
         {"url": "http://h/v1", "loglevel": "bogus"},
+        {"url": "http://h/v1", "token": ""},
+        {"url": "http://h/v1", "token": "\n"},
+        {"pool": Pool(url="http://h/v1"), "token": ""},
         {"url": "http://h/v1", "token": "two\r\nlines"},
         {"url": "http://h/v1", "token": "caf\u00e9"},
         {"url": "http://h/v1", "registry": ("a:b", "c")},
@@ -113,10 +123,19 @@ def test_both_spellings_of_the_address_mean_the_same(given: Any) -> None:
         {"pool": Pool(url="http://h/v1"), "concurrency": 3},
     ],
 )
-def test_a_session_that_cannot_be_is_refused_at_once(given: Any) -> None:
+def test_a_session_that_cannot_be_is_refused_at_once(given: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("CANFAR_URL", raising=False)
     with pytest.raises((TypeError, ValueError)) as caught:
         Session(**given)
     assert "lines" not in str(caught.value)
+
+
+def test_numbers_may_be_texts_as_in_the_released_client() -> None:
+    session = Session(url="http://h/v1", timeout="5", concurrency="100", loglevel="40")
+    assert (session._manner.timeout, session._pool.concurrency) == (5, 100)
+    assert logging.getLogger("sessions_app.client").level == logging.ERROR
+    usual = Session(url="http://h/v1", loglevel=0)
+    assert (usual._manner.timeout, usual._pool.concurrency) == (30, 32)
 
 
 def test_nothing_shows_the_token() -> None:

@@ -49,11 +49,15 @@ def kept_headers(response: httpx.Response) -> dict[str, str]:
 
 
 def tls_context(base: str, certificate: Certificate | None) -> ssl.SSLContext:
-    """Return the TLS settings; for http:// a context that trusts nobody, as making a real one takes a while."""
-    if not base.startswith("https:"):
-        return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context = httpx.create_ssl_context(trust_env=False)
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    """Return the TLS settings; for http:// a context that trusts nobody, as making a real one takes a while.
+
+    A certificate is read for http:// too: whoever names one that is not there learns of it at once.
+    """
+    if base.startswith("https:"):
+        context = httpx.create_ssl_context(trust_env=False)
+        context.minimum_version = ssl.TLSVersion.TLSv1_2
+    else:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if certificate is not None:
         load_certificate(context, certificate)
     return context
