@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import logging
-import sys
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 
 from .answers import Answer, error_of
 from .credentials import AsyncTokens, Credential, Tokens
 from .errors import NotSignedInError, PlatformError, SomeFailedError, TooSlowError
+from .showing import show
 from .wire import Report, Request, Show, Visit
 
 logger = logging.getLogger("sessions_app.client")
@@ -72,7 +72,7 @@ def perform(effect: Report | Show | Visit, *, raising: bool = False) -> None:
     """Carry out what an operation wants done besides asking the platform."""
     match effect:
         case Show(text):
-            sys.stdout.write(text)
+            show(text)
         case Visit(address):
             import webbrowser
 

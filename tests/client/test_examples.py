@@ -22,6 +22,7 @@ PURE = [
     "environment",
     "images",
     "quantities",
+    "showing",
     "texts",
     "values",
     "wire",
