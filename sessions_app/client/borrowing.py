@@ -16,6 +16,8 @@ if TYPE_CHECKING:
 
 P = ParamSpec("P")
 T = TypeVar("T")
+# What the documentation's examples call ``ids``, although the released client takes these from nobody.
+OTHER_NAMES = ("id", "session_id")
 
 
 class Awaiting:
@@ -48,10 +50,11 @@ def awaited(
     operation: Callable[P, Operation[T]],
 ) -> Callable[Concatenate[Awaiting, P], Coroutine[Any, Any, T]]:
     """Make a method of an operation, to be awaited."""
+    called = _as_documented(operation)
 
     @wraps(operation)
     async def method(self: Awaiting, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return await self._pool.driver.run(operation(*args, **kwargs), self._manner)
+        return await self._pool.driver.run(called(*args, **kwargs), self._manner)
 
     _sign(method, operation)
     return method
@@ -59,10 +62,11 @@ def awaited(
 
 def blocking(operation: Callable[P, Operation[T]]) -> Callable[Concatenate[Blocking, P], T]:
     """Make a method of an operation."""
+    called = _as_documented(operation)
 
     @wraps(operation)
     def method(self: Blocking, /, *args: P.args, **kwargs: P.kwargs) -> T:
-        return self._pool.driver.run(operation(*args, **kwargs), self._manner)
+        return self._pool.driver.run(called(*args, **kwargs), self._manner)
 
     _sign(method, operation)
     return method
@@ -92,6 +96,21 @@ def blocking_for_desktop(
 
     _sign(method, operation, given=1)
     return method
+
+
+def _as_documented(operation: Callable[P, T]) -> Callable[P, T]:
+    """Return the operation, which takes ids by the documentation's other names for them too."""
+    if "ids" not in inspect.signature(operation).parameters:
+        return operation
+
+    def called(*args: P.args, **kwargs: P.kwargs) -> T:
+        for name in OTHER_NAMES:
+            # What is given twice stays a mistake.
+            if name in kwargs and "ids" not in kwargs and not args:
+                kwargs["ids"] = kwargs.pop(name)
+        return operation(*args, **kwargs)
+
+    return called
 
 
 def _sign(method: Any, operation: Callable[..., Any], given: int = 0) -> None:

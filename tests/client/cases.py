@@ -53,6 +53,18 @@ CASES = [
     Case("stats: a list", "stats", (), {}, "a list"),
     Case("info: one", "info", (ONE,)),
     Case("info: by name", "info", (), {"ids": [ONE]}),
+    *(
+        Case(f"{call}: by the documentation's name {name}", call, (), {name: [ONE]})
+        for call, name in (
+            ("info", "session_id"),
+            ("info", "id"),
+            ("logs", "id"),
+            ("events", "id"),
+            ("destroy", "id"),
+            ("connect", "id"),
+        )
+    ),
+    Case("info: by two names", "info", (ONE,), {"id": ONE}),
     Case("info: several", "info", ([ONE, TWO, GONE],)),
     Case("info: a tuple", "info", (special("tuple", [ONE, TWO]),)),
     Case("info: a generator", "info", (special("generator", [ONE, TWO]),)),
