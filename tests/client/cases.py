@@ -8,13 +8,18 @@ from typing import Any
 
 @dataclass(frozen=True, slots=True)
 class Case:
-    """One call. ``answer`` names one of the platform's moods; the usual one is that of ``answers``."""
+    """One call. ``answer`` names one of the platform's moods; the usual one is that of ``answers``.
+
+    With ``make`` a session is made for this call alone, with these arguments and these variables of the environment.
+    """
 
     name: str
     call: str
     args: tuple[Any, ...] = ()
     kwargs: dict[str, Any] = field(default_factory=dict)
     answer: str = "usual"
+    make: dict[str, Any] | None = None
+    variables: dict[str, Any] = field(default_factory=dict)
 
 
 def special(kind: str, of: Any) -> dict[str, Any]:
@@ -29,6 +34,14 @@ def launch(about: str, answer: str = "usual", /, **given: Any) -> Case:
     )
 
 
+def made(about: str, variables: dict[str, Any] | None = None, /, **given: Any) -> Case:
+    """A session made with these arguments, in an environment of these variables, that is asked for its list."""
+    return Case(f"made: {about}", "fetch", make=given, variables=variables or {})
+
+
+URL, SERVER = special("address", "/skaha/v1"), special("address", "/skaha")
+ELSEWHERE = {"CANFAR_URL": "http://127.0.0.1:9/skaha/v1", "CANFAR_TOKEN": "other-token"}
+NAMED = {"CANFAR_URL": URL, "CANFAR_TOKEN": "canary-token"}
 ONE, TWO, GONE = "nb000001", "fit00003", "gone0000"
 
 CASES = [
@@ -174,4 +187,33 @@ CASES = [
     Case("connect: unknown", "connect", ([GONE],)),
     Case("connect: pending", "connect", ([ONE],), {}, "pending"),
     Case("connect: a script for an address", "connect", ([ONE],), {}, "script"),
+    made("of the environment", NAMED),
+    made("of the environment, with a time limit as a text", NAMED, timeout="5"),
+    made(
+        "of the environment, with numbers as texts",
+        {**NAMED, "CANFAR_TIMEOUT": "5", "CANFAR_CONCURRENCY": "7"},
+    ),
+    made("of the environment, with its options", NAMED, timeout=120, concurrency=100, loglevel=40),
+    made("of the environment, with no number", NAMED, timeout="five"),
+    made("of the environment, with no time", NAMED, timeout=0),
+    made("of the environment, with an empty token", NAMED, token=""),
+    made("of the environment, whose token is empty", {"CANFAR_URL": URL, "CANFAR_TOKEN": ""}),
+    made("of the environment, without a token", {"CANFAR_URL": URL}),
+    made("of the environment, without a platform", {"CANFAR_TOKEN": "canary-token"}),
+    made(
+        "of the environment, with a missing certificate",
+        {"CANFAR_URL": URL, "CANFAR_CERTIFICATE": "/nowhere.pem"},
+    ),
+    made("of nothing"),
+    made("by address and token", url=URL, token="canary-token"),
+    made("by address and token, with a time limit as a text", url=URL, token="canary-token", timeout="5"),
+    made("by address and token, whatever the environment says", ELSEWHERE, url=URL, token="canary-token"),
+    made("by token, where the environment names the platform", {"CANFAR_URL": URL}, token="canary-token"),
+    made("by server and version", server=SERVER, version="v1", token="canary-token"),
+    made("with an empty token", url=URL, token=""),
+    made("with a missing certificate", url=URL, certificate="/nowhere.pem"),
+    made(
+        "with a missing certificate beside a token", url=URL, token="canary-token", certificate="/nowhere.pem"
+    ),
+    made("with a word that nobody knows", url=URL, token="canary-token", unknown=1),
 ]

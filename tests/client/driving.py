@@ -20,6 +20,7 @@ import webbrowser
 from typing import Any
 
 opened: list[str] = []
+platform: list[str] = []
 
 
 def meant(given: Any) -> Any:
@@ -31,6 +32,7 @@ def meant(given: Any) -> Any:
         "generator": iter,
         "keys": lambda pairs: dict(map(tuple, pairs)),
         "bytes": str.encode,
+        "address": lambda path: platform[0] + path,
     }
     return kinds[given["$"]](given["of"])
 
@@ -43,6 +45,8 @@ def kind_of(problem: Exception) -> str:
     if status and not (200 <= status < 300):
         return f"HTTP {status}"
     names = [base.__name__ for base in type(problem).__mro__]
+    if "FileNotFoundError" in names:
+        return "no such file"
     if isinstance(problem, json.JSONDecodeError) or "NotUnderstoodError" in names:
         return "not understood"
     return next(name for name in ("TypeError", "ValueError", "PlatformError", "Exception") if name in names)
@@ -61,13 +65,29 @@ def arguments(case: dict[str, Any]) -> dict[str, Any]:
 
 
 def wiring(client: Any, facade: str, address: str, token: str) -> dict[str, Any]:
-    """Return what a session is made with. Ours reads no environment, and is to lose no time between attempts."""
+    """Return what a session is made with. Ours is to lose no time between attempts."""
     url = f"{address}/skaha/v1"
     if not hasattr(client, "Retries"):
         return {"url": url, "token": token}
     pool = getattr(client, f"{facade}Pool")(url=url, retries=client.Retries(shortest=0.0, longest=0.01))
     registry = (os.environ["CANFAR_REGISTRY__USERNAME"], os.environ["CANFAR_REGISTRY__SECRET"])
     return {"pool": pool, "token": token, "registry": registry}
+
+
+async def made(client: Any, case: dict[str, Any]) -> Any:
+    """Make a session as the case has it, and have it make the call."""
+    given = {name: meant(value) for name, value in case["make"].items()}
+    variables = {name: meant(value) for name, value in case["variables"].items()}
+    os.environ.update(variables)
+    try:
+        if case["facade"] == "awaited":
+            async with client.AsyncSession(**given) as session:
+                return await awaited(session, case)
+        with client.Session(**given) as session:
+            return await asyncio.to_thread(blocking, session, case)
+    finally:
+        for name in variables:
+            del os.environ[name]
 
 
 async def drive(client: Any, address: str, token: str, cases: list[dict[str, Any]]) -> list[dict[str, Any]]:
@@ -82,7 +102,9 @@ async def drive(client: Any, address: str, token: str, cases: list[dict[str, Any
                 outcome: dict[str, Any] = {}
                 with contextlib.redirect_stdout(io.StringIO()):
                     try:
-                        if case["facade"] == "awaited":
+                        if case["make"] is not None:
+                            outcome["result"] = await made(client, case)
+                        elif case["facade"] == "awaited":
                             outcome["result"] = await awaited(session, case)
                         else:
                             outcome["result"] = await asyncio.to_thread(blocking, waiting, case)
@@ -99,6 +121,7 @@ def main() -> None:
     # What a released client logs has tracebacks that take a second each to draw.
     logging.disable(logging.CRITICAL)
     module, address, token = sys.argv[1:]
+    platform.append(address)
     client = importlib.import_module(module)
     print(json.dumps(asyncio.run(drive(client, address, token, json.load(sys.stdin)))))
 

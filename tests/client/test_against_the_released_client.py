@@ -193,6 +193,35 @@ DIFFERENCES = (
         versions=OLD,
         facades=BLOCKING,
     ),
+    Difference(
+        "Nobody asks without a credential by mistake with any client; ours says what is missing, as a ValueError.",
+        (
+            "made: of nothing",
+            "made: of the environment, with an empty token",
+            "made: of the environment, whose token is empty",
+            "made: of the environment, without a token",
+            "made: with an empty token",
+        ),
+        result=True,
+    ),
+    Difference(
+        "The documented `server` and `version` name the platform; the released clients drop them.",
+        ("made: by server and version",),
+        requests=True,
+        result=True,
+    ),
+    Difference(
+        "A certificate that is not there is a mistake beside a token, too.",
+        ("made: with a missing certificate beside a token",),
+        requests=True,
+        result=True,
+    ),
+    Difference(
+        "A word that nobody knows is most often a slip; the released clients drop it.",
+        ("made: with a word that nobody knows",),
+        requests=True,
+        result=True,
+    ),
 )
 
 # By header, and whether on launches or on all other requests.
@@ -366,6 +395,8 @@ class Comparison:
                 "call": case.call,
                 "args": case.args,
                 "kwargs": case.kwargs,
+                "make": case.make,
+                "variables": case.variables,
             }
             for facade, case in wanted
         ]
