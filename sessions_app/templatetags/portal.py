@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
 from urllib.parse import quote
@@ -15,6 +16,7 @@ from sessions_app.forms import KIND_TITLES
 register = template.Library()
 
 STEPS = ((86400, "d", 3600, "h"), (3600, "h", 60, "min"))
+_LONG_DIGEST = re.compile(r"(@[^:@]+:[0-9A-Fa-f]{12})[0-9A-Fa-f]+$")
 STATE_TITLES = {"completed": "Completed", "ending": "Ending", "gone": "Gone", "unknown": "Unknown"}
 
 
@@ -97,8 +99,13 @@ def state_title(state: str) -> str:
 
 @register.filter
 def image_name(image: str) -> str:
-    """Return an image's name and tag, without host and project."""
-    return image.rpartition("/")[2] or image
+    """Return an image's name and tag, without host and project; of a digest enough to tell it from others.
+
+    >>> image_name("images.canfar.net/team/sub/astro:1.2@sha256:0123456789abcdef")
+    'astro:1.2@sha256:0123456789ab…'
+    """
+    name = image.rpartition("/")[2] or image
+    return _LONG_DIGEST.sub(r"\1…", name)
 
 
 @register.filter

@@ -12,6 +12,7 @@ from sessions_app.client.values import Context, Image
 from sessions_app.connections.offers import Surroundings
 from sessions_app.forms import LaunchForm, environment, suggested_name
 from sessions_app.models import Operation, Record, Step
+from sessions_app.templatetags.portal import image_name, image_project
 from tests.conftest import until
 from tests.portal.conftest import FRAGMENT, launch_values
 
@@ -184,6 +185,20 @@ def test_a_port_names_a_registry_in_the_form_too():
     assert form.request().image == "localhost:5000/x:latest"
     foreign = errors_of(Surroundings(hosts=["images.canfar.net"]), other_image="localhost:5000/x")
     assert foreign["other_image"] == ["The platform takes images from images.canfar.net only."]
+
+
+@pytest.mark.parametrize(
+    ("image", "name", "project"),
+    [
+        ("images.canfar.net/skaha/lab:1", "lab:1", "skaha"),
+        ("images.canfar.net/team/sub/astro:1.2", "astro:1.2", "team/sub"),
+        (f"images.canfar.net/team/astro:1.2@{DIGEST}", "astro:1.2@sha256:0a0a0a0a0a0a…", "team"),
+        ("localhost:5000/x:1", "x:1", ""),
+        ("x@sha256:0a", "x@sha256:0a", ""),
+    ],
+)
+def test_an_image_is_shown_by_its_name_and_its_project(image, name, project):
+    assert (image_name(image), image_project(image)) == (name, project)
 
 
 @pytest.mark.parametrize(
