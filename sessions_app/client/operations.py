@@ -236,12 +236,15 @@ def destroy_with(
     return (yield from destroy(wanted))
 
 
-def connect(ids: Iterable[str] | str) -> Operation[None]:
-    """Open sessions in the user's browser, those that have an address.
+def connect(ids: Iterable[str | Mapping[str, Any]] | str) -> Operation[None]:
+    """Open sessions in the user's browser, those that have an address; rows of ``fetch`` serve as well as ids.
 
     >>> await session.connect(ids="nb000001")
+    >>> await session.connect(await session.fetch(kind="notebook", status="Running"))
     """
-    for row in (yield from info(ids)):
+    given = [ids] if isinstance(ids, str) else ids
+    named = [one.get("id", "") if isinstance(one, Mapping) else one for one in given]
+    for row in (yield from info(named)):
         address = row.get("connectURL")
         if isinstance(address, str) and address.startswith(("https://", "http://")):
             yield Visit(address)
