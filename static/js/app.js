@@ -4,8 +4,7 @@
 // returns its `detach`.
 
 import { startTimes } from "./behaviours/times.js";
-import { startDialog } from "./behaviours/dialog.js";
-import { startMenus } from "./behaviours/menus.js";
+import { startDialog, startMenus } from "./behaviours/dialog.js";
 
 const modules = {
   refresh: () => import("./behaviours/refresh.js"),

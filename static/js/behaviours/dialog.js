@@ -1,5 +1,5 @@
 // Opens what a [data-dialog] link or button leads to in the page's one dialog, does at once what a [data-act] link
-// asks for, and keeps the short notices of what was done. Without scripts the same addresses are pages.
+// asks for, keeps the short notices of what was done, and closes menus. Without scripts the same addresses are pages.
 
 // Seconds that a notice of something done stays; one of a failure stays until it is closed.
 const SHOWN = 12;
@@ -106,4 +106,45 @@ function startNotices() {
     if (event.detail.target === notices || notices.contains(event.detail.elt)) wait();
   });
   wait();
+}
+
+// Every <details data-menu>: one is open at a time; Escape, a choice, a click or the focus elsewhere close it, arrows go
+// through it. It is here from the start, as a key may come right after the one that opened a menu.
+export function startMenus() {
+  document.addEventListener("click", leaveMenus);
+  document.addEventListener("focusin", leaveMenus);
+  document.addEventListener("keydown", escapeMenus);
+  document.addEventListener("keydown", walkMenu);
+}
+
+const openMenus = () => document.querySelectorAll("details[data-menu][open]");
+
+function closeMenu(menu) {
+  // What is hidden cannot keep the focus.
+  if (menu.contains(document.activeElement)) menu.querySelector("summary").focus();
+  menu.open = false;
+}
+
+function leaveMenus(event) {
+  const chosen = event.type === "click" && event.target.closest?.("a[href]");
+  for (const menu of openMenus()) if (chosen || !menu.contains(event.target)) closeMenu(menu);
+}
+
+function escapeMenus(event) {
+  if (event.key !== "Escape") return;
+  for (const menu of openMenus()) {
+    menu.open = false;
+    menu.querySelector("summary").focus();
+  }
+}
+
+function walkMenu(event) {
+  const step = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const menu = step && event.target.closest?.("details[data-menu]");
+  if (!menu || event.target.matches("input, select, textarea")) return;
+  event.preventDefault();
+  menu.open = true;
+  const items = [...menu.querySelectorAll("summary, a[href], button")].filter((item) => item.checkVisibility());
+  const here = items.indexOf(document.activeElement);
+  items[(here + step + items.length) % items.length].focus();
 }
