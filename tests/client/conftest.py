@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import logging
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from dataclasses import dataclass, field
@@ -110,6 +111,15 @@ async def _write(reply: Reply, writer: asyncio.StreamWriter) -> bool:
     writer.write(f"HTTP/1.1 {reply.status} Said\r\n{lines}\r\n".encode() + reply.body)
     await writer.drain()
     return reply.keep
+
+
+@pytest.fixture(autouse=True)
+def log_level() -> Iterator[None]:
+    """Leave the level of our logger as it was: a session may set it, for the whole program."""
+    logger = logging.getLogger("sessions_app.client")
+    before = logger.level
+    yield
+    logger.setLevel(before)
 
 
 @pytest.fixture
