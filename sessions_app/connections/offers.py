@@ -46,9 +46,12 @@ class Surroundings:
             return None
         if found := next((each for each in self.images if each.id == image), None):
             return Fit(found.id, found.types, is_exact=True)
-        wanted = repository_of(image)
-        other = next((each for each in self.images if repository_of(each.id) == wanted), None)
-        return Fit(other.id, other.types) if other else Fit()
+        wanted, digest = repository_of(image), image.partition("@")[2]
+        alike = [each for each in self.images if repository_of(each.id) == wanted]
+        # A digest says more than a tag: it is this very image, by whatever tag it is listed.
+        if found := next((each for each in alike if digest and each.digest == digest), None):
+            return Fit(found.id, found.types, is_exact=True)
+        return Fit(alike[0].id, alike[0].types) if alike else Fit()
 
     def whole(self, image: str) -> str:
         """Return an image's full name: with a host in front and a tag behind, where they are missing."""

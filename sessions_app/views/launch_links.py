@@ -77,4 +77,4 @@ def _image(given: dict[str, str], kind: str, around: Surroundings) -> str:
     if image or not project:
         return around.whole(image) if "/" in image else image
     offered = around.images_of(kind) if kind else around.images or []
-    return next((each.id for each in offered if each.id.split("/")[1:2] == [project]), "")
+    return next((each.id for each in offered if each.id.partition("/")[2].startswith(f"{project}/")), "")

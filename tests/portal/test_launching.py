@@ -176,6 +176,18 @@ def test_an_image_in_a_folder_of_a_project_or_by_digest_is_one_typed_or_listed(i
         assert form.request().image == image
 
 
+def test_an_image_by_the_digest_of_a_listed_one_is_that_one():
+    listed = [Image("images.canfar.net/team/astro:1.2", ("notebook",), DIGEST)]
+    around = Surroundings(images=listed, hosts=["images.canfar.net"])
+    for image in (f"team/astro@{DIGEST}", f"team/astro:1.2@{DIGEST}", f"team/astro:9@{DIGEST}"):
+        form = LaunchForm(launch_values(kind="notebook", other_image=image), around=around)
+        assert form.errors == {}
+        assert form.request().image == f"images.canfar.net/{image}"
+    other = DIGEST.replace("0a", "0b")
+    [said] = errors_of(around, kind="notebook", other_image=f"team/astro@{other}")["other_image"]
+    assert "but not this tag of it" in said
+
+
 def test_a_port_names_a_registry_in_the_form_too():
     around = Surroundings(
         images=[Image("localhost:5000/x:latest", ("notebook",), "")], hosts=["localhost:5000"]
