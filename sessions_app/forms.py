@@ -122,6 +122,25 @@ class LaunchForm(BatchChecks):
             passes_values_whole=self.around.is_local,
         )
 
+    def content(self) -> dict[str, str]:
+        """Return all that it asks for as it was typed, valid or not: by this a form is known that is sent again.
+
+        What the chosen kind and size leave out is none of it; nor is what may differ between two sendings.
+        """
+        fields = ["kind", "name", "gpu"]
+        if self.chosen_kind == "headless":
+            fields += ["cmd", "args", "script", "env", "replicas"]
+        if self._typed("resources") == "fixed" and self.chosen_kind not in SIZED_BY_PLATFORM:
+            fields += ["resources", "cores", "ram"]
+        return {
+            "image": self._typed("other_image") or self._typed("image"),
+            **{name: self._typed(name) for name in fields},
+        }
+
+    def _typed(self, field: str) -> str:
+        # A line break is one however it travelled: browsers send two characters, scripts may send one.
+        return str(self[field].value() or "").replace("\r\n", "\n").strip()
+
     def obstacles(self) -> list[str]:
         """Return every error as one sentence each, for the words beside the Launch button."""
         return [str(message) for messages in self.errors.values() for message in messages]

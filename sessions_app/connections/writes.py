@@ -11,7 +11,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, cast
 
@@ -26,7 +26,7 @@ from sessions_app.connections.connection import Connection
 from sessions_app.connections.refusals import raw, said
 from sessions_app.connections.rows import SENT_ALREADY
 from sessions_app.models import Operation, Record, Step
-from sessions_app.models.journal import SETTLED, StepState, Verb
+from sessions_app.models.journal import SETTLED, KeyTakenError, StepState, Verb
 
 logger = logging.getLogger(__name__)
 Work = Coroutine[Any, Any, None]
@@ -97,27 +97,42 @@ class LaunchRequest:
         return {slot: getattr(self, slot) for slot in kept} | {"env": sorted(self.env)}
 
 
-async def launch(connection: Connection, request: LaunchRequest, form_key: str) -> Operation:
-    """Launch once for this form key; a repeated form finds its first operation."""
+async def launch(
+    connection: Connection, request: LaunchRequest, form_key: str, content: Any = None
+) -> Operation:
+    """Launch once for this form key; a repeated form finds its first operation.
+
+    ``content`` is what tells this form from another with the same key, which is a ``KeyTakenError``; the request if
+    it is not given. So it is with what the other writes take.
+    """
     steps = [Step(position=place, name=name) for place, name in enumerate(request.names)]
 
     def work(operation: Operation) -> Work:
         return _run_launch(connection, operation, request)
 
-    return await _begin(connection, Verb.LAUNCH, form_key, request.as_json(), steps, work)
+    begun = _Begun(Verb.LAUNCH, form_key, asdict(request) if content is None else content)
+    return await _begin(connection, begun, request.as_json(), steps, work)
 
 
-async def renew(connection: Connection, records: Sequence[Record], form_key: str) -> Operation:
+async def renew(
+    connection: Connection, records: Sequence[Record], form_key: str, content: Any = None
+) -> Operation:
     """Ask the platform to let these sessions live longer."""
 
     def work(operation: Operation) -> Work:
         return _run_renew(connection, operation, records)
 
-    return await _begin(connection, Verb.RENEW, form_key, {}, _steps_of(records), work)
+    begun = _Begun(Verb.RENEW, form_key, _selection(records) if content is None else content)
+    return await _begin(connection, begun, {}, _steps_of(records), work)
 
 
 async def destroy(
-    connection: Connection, records: Sequence[Record], form_key: str, *, hold: float = 0.0
+    connection: Connection,
+    records: Sequence[Record],
+    form_key: str,
+    content: Any = None,
+    *,
+    hold: float = 0.0,
 ) -> Operation:
     """End these sessions; for ``hold`` seconds nothing is sent and ``undo`` takes it back."""
 
@@ -128,7 +143,8 @@ async def destroy(
             connection.listing.leave(record, operation.slug if hold else SENT_ALREADY)
         return _run_destroy(connection, operation, records, hold)
 
-    return await _begin(connection, Verb.DESTROY, form_key, {}, _steps_of(records), work)
+    begun = _Begun(Verb.DESTROY, form_key, _selection(records) if content is None else content)
+    return await _begin(connection, begun, {}, _steps_of(records), work)
 
 
 def undo(operation: Operation) -> bool:
@@ -182,10 +198,18 @@ async def resume(connection: Connection) -> None:
         tasks.start(_search_under_way(connection, launches), name="search")
 
 
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    """What a form begins: the verb, its key, and all that it asks for."""
+
+    verb: Verb
+    form_key: str
+    content: Any
+
+
 async def _begin(
     connection: Connection,
-    verb: Verb,
-    form_key: str,
+    form: _Begun,
     request: dict[str, Any],
     steps: list[Step],
     work: Callable[[Operation], Work],
@@ -195,15 +219,28 @@ async def _begin(
     @sync_to_async
     @transaction.atomic
     def opened() -> tuple[Operation, bool]:
-        return Operation.objects.open_once(connection.person, verb, form_key, request, steps)
+        return Operation.objects.open_once(
+            connection.person, form.verb, form.form_key, request, steps, form.content
+        )
 
-    async def begun() -> Operation:
-        operation, is_new = await opened()
+    async def begun() -> Operation | KeyTakenError:
+        try:
+            operation, is_new = await opened()
+        except KeyTakenError as taken:
+            # For whoever asks, not for the log of background work.
+            return taken
         if is_new:
-            tasks.start(_carry_through(connection, operation, work(operation)), name=verb.value)
+            tasks.start(_carry_through(connection, operation, work(operation)), name=form.verb.value)
         return operation
 
-    return await asyncio.shield(tasks.start(begun(), name=f"begin {verb.value}"))
+    answer = await asyncio.shield(tasks.start(begun(), name=f"begin {form.verb.value}"))
+    if isinstance(answer, KeyTakenError):
+        raise answer
+    return cast(Operation, answer)
+
+
+def _selection(records: Sequence[Record]) -> list[str]:
+    return sorted(record.slug for record in records)
 
 
 def _steps_of(records: Sequence[Record]) -> list[Step]:

@@ -8,6 +8,7 @@ look at the platform settles it; it is never sent again.
 
 from __future__ import annotations
 
+import json
 from typing import Any, ClassVar
 
 from django.db import models
@@ -15,6 +16,7 @@ from django.db import models
 from sessions_app.models.person import Person
 from sessions_app.models.record import Record
 from sessions_app.models.slugs import new_slug
+from sessions_app.signin.vault import fingerprint
 
 
 class Verb(models.TextChoices):
@@ -39,23 +41,54 @@ class StepState(models.TextChoices):
 SETTLED = (StepState.DONE, StepState.FAILED, StepState.UNDONE)
 
 
+class KeyTakenError(Exception):
+    """A form's key was used before, for something else; ``operation`` is what it was used for."""
+
+    def __init__(self, operation: Operation) -> None:
+        super().__init__("This form's key was used for something else.")
+        self.operation = operation
+
+
+def made_for(verb: Verb, content: Any) -> str:
+    """Return a keyed digest of what a form asks for: values of variables are in it, which are kept nowhere.
+
+    ``content`` is anything that JSON can hold; the order of a mapping's names does not count.
+    """
+    return fingerprint("form", verb.value, json.dumps(content, sort_keys=True, default=str))
+
+
 class OperationManager(models.Manager["Operation"]):
     """Open operations so that one form does one thing."""
 
+    async def aearlier(self, person: Person, verb: Verb, form_key: str, content: Any) -> Operation | None:
+        """Return the operation that this form began before, if it did, or raise ``KeyTakenError``."""
+        found = await self.filter(person=person, form_key=form_key).afirst()
+        if found is not None and not found.was_made_for(verb, content):
+            raise KeyTakenError(found)
+        return found
+
     def open_once(
-        self, person: Person, verb: Verb, form_key: str, request: dict[str, Any], steps: list[Step]
+        self,
+        person: Person,
+        verb: Verb,
+        form_key: str,
+        request: dict[str, Any],
+        steps: list[Step],
+        content: Any,
     ) -> tuple[Operation, bool]:
         """Return the operation of this form and whether it is new; a form sent twice finds its first one.
 
+        ``content`` is all that the form asks for. Raises ``KeyTakenError`` where the key stands for something else.
         Must run inside a transaction, so that the steps are there as soon as the operation is.
         """
-        operation, is_new = self.get_or_create(
-            person=person, form_key=form_key, defaults={"verb": verb, "request": request}
-        )
+        defaults = {"verb": verb, "request": request, "made_for": made_for(verb, content)}
+        operation, is_new = self.get_or_create(person=person, form_key=form_key, defaults=defaults)
         if is_new:
             for step in steps:
                 step.operation = operation
             Step.objects.bulk_create(steps)
+        elif not operation.was_made_for(verb, content):
+            raise KeyTakenError(operation)
         return operation, is_new
 
 
@@ -66,6 +99,8 @@ class Operation(models.Model):
     person = models.ForeignKey(Person, on_delete=models.CASCADE, related_name="operations")
     verb = models.CharField(max_length=10, choices=Verb.choices)
     form_key = models.CharField(max_length=64)
+    # A keyed digest of all that the form asked for; empty in rows that are older than it.
+    made_for = models.CharField(max_length=64, blank=True, default="")
     # What a launch asked for. Registry secrets never come here.
     request = models.JSONField(default=dict)
     opened = models.DateTimeField(auto_now_add=True)
@@ -79,6 +114,10 @@ class Operation(models.Model):
 
     def __str__(self) -> str:
         return f"{self.verb} {self.slug}"
+
+    def was_made_for(self, verb: Verb, content: Any) -> bool:
+        """Say whether a form that asks for this is the one that began it."""
+        return self.verb == verb and self.made_for in {"", made_for(verb, content)}
 
 
 class Step(models.Model):

@@ -20,7 +20,7 @@ from sessions_app.connections.asked import Asked, asked_for
 from sessions_app.connections.offers import Surroundings
 from sessions_app.forms import KIND_KEYS, KINDS, LaunchForm, suggested_name
 from sessions_app.models import Operation, Step
-from sessions_app.models.journal import StepState
+from sessions_app.models.journal import KeyTakenError, StepState, Verb
 from sessions_app.views import launch_links
 from sessions_app.views import listing as listings
 from sessions_app.views.guards import PortalRequest, connected, page
@@ -45,12 +45,17 @@ async def form(request: PortalRequest, connection: Connection) -> HttpResponse:
         return _shown(request, _redrawn(request, around), around)
     filled = LaunchForm(request.POST, around=around)
     # A form that was sent before leads to what it launched, whatever has changed since.
-    earlier = await Operation.objects.filter(
-        person=request.person, form_key=request.POST.get("key", "")[:64]
-    ).afirst()
-    if earlier is None and not filled.is_valid():
-        return _shown(request, filled, around, status=422)
-    operation = earlier or await writes.launch(connection, filled.request(), filled.cleaned_data["key"])
+    try:
+        operation = await Operation.objects.aearlier(
+            request.person, Verb.LAUNCH, request.POST.get("key", ""), filled.content()
+        )
+        if operation is None and not filled.is_valid():
+            return _shown(request, filled, around, status=422)
+        operation = operation or await writes.launch(
+            connection, filled.request(), filled.cleaned_data["key"], filled.content()
+        )
+    except KeyTakenError as taken:
+        return await _told_of_the_earlier(request, taken.operation, around)
     return await _what_became(request, operation, around)
 
 
@@ -77,6 +82,22 @@ async def surroundings(connection: Connection) -> Surroundings:
         interactive=None if rows.value is None else tuple(row.name for row in taken_slots(rows.value)),
         is_local=settings.PLATFORM_IS_LOCAL,
     )
+
+
+async def _told_of_the_earlier(
+    request: PortalRequest, earlier: Operation, around: Surroundings
+) -> HttpResponse:
+    """Say that this form has done something else already, and show it as it is now, ready to be sent as another."""
+    filled = LaunchForm({**request.POST.dict(), "key": _key()}, around=around)
+    filled.is_valid()
+    was = await writes.steps_of(earlier)
+    did = f"launched “{was[0].name}”" if earlier.verb == Verb.LAUNCH and was else "done something else"
+    filled.add_error(
+        None,
+        f"This form has {did} already, and was changed since. What it says now was not launched: "
+        "press Launch if you want it as well.",
+    )
+    return _shown(request, filled, around, status=422, earlier=earlier)
 
 
 async def _what_became(request: PortalRequest, operation: Operation, around: Surroundings) -> HttpResponse:
@@ -164,8 +185,9 @@ def _shown(
     again: Asked | None = None,
     link: launch_links.Link | None = None,
     away: dict[str, Any] | None = None,
+    earlier: Operation | None = None,
 ) -> HttpResponse:
-    context = _form_context(form, around) | {"again": again, "link": link} | (away or {})
+    context = _form_context(form, around) | {"again": again, "link": link, "earlier": earlier} | (away or {})
     return page(request, "sessions/launch", context, status=status)
 
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import Any, Protocol
 
 from django.conf import settings
@@ -19,7 +18,7 @@ from sessions_app import access
 from sessions_app.connections import Connection, Row, writes
 from sessions_app.connections.renewals import why_not_renewed
 from sessions_app.models import Operation, Record, Step
-from sessions_app.models.journal import SETTLED, StepState, Verb
+from sessions_app.models.journal import SETTLED, KeyTakenError, StepState, Verb
 from sessions_app.models.record import OVER
 from sessions_app.views import groups
 from sessions_app.views.guards import PortalRequest, connected, page
@@ -34,7 +33,7 @@ class Write(Protocol):
     """Begin an operation on these sessions."""
 
     async def __call__(
-        self, connection: Connection, records: Sequence[Record], form_key: str
+        self, connection: Connection, records: Sequence[Record], form_key: str, content: Any
     ) -> Operation: ...
 
 
@@ -55,7 +54,7 @@ async def renew(request: PortalRequest, connection: Connection) -> HttpResponse:
     records = await _named(request, connection)
     if request.method == "GET":
         return await _ask(request, connection, Verb.RENEW, records)
-    return await _done(request, connection, records, writes.renew)
+    return await _done(request, connection, Verb.RENEW, records, writes.renew)
 
 
 @require_http_methods(["GET", "POST"])
@@ -65,12 +64,18 @@ async def destroy(request: PortalRequest, connection: Connection) -> HttpRespons
     records = await _named(request, connection)
     if request.method == "GET":
         return await _ask(request, connection, Verb.DESTROY, records)
+    return await _done(request, connection, Verb.DESTROY, records, _destroy_others)
+
+
+async def _destroy_others(
+    connection: Connection, records: Sequence[Record], form_key: str, content: Any
+) -> Operation:
     hold = settings.UNDO_SECONDS if len(records) == 1 else 0.0
     # What is being destroyed is left to the operation that does it, or it could be taken back in vain.
     others = [record for record in records if not connection.listing.leaving(record)]
     if not others:
-        return await _told(request, await _latest_destroy(request, records))
-    return await _done(request, connection, others, partial(writes.destroy, hold=hold))
+        return await _latest_destroy(connection, records)
+    return await writes.destroy(connection, others, form_key, content, hold=hold)
 
 
 @require_POST
@@ -105,21 +110,39 @@ async def _named(request: PortalRequest, connection: Connection) -> list[Record]
     return records
 
 
-async def _latest_destroy(request: PortalRequest, records: Sequence[Record]) -> Operation:
+async def _latest_destroy(connection: Connection, records: Sequence[Record]) -> Operation:
     """Return the operation that destroys these sessions already, the last one if there are several."""
     destroys = Operation.objects.filter(
-        person=request.person, verb=Verb.DESTROY, steps__record__in=[record.pk for record in records]
+        person=connection.person, verb=Verb.DESTROY, steps__record__in=[record.pk for record in records]
     )
     return await destroys.alatest("pk")
 
 
 async def _done(
-    request: PortalRequest, connection: Connection, records: Sequence[Record], write: Write
+    request: PortalRequest, connection: Connection, verb: Verb, records: Sequence[Record], write: Write
 ) -> HttpResponse:
-    operation = await write(connection, records, request.POST.get("key", "")[:64] or uuid.uuid4().hex)
-    if not writes.is_held(operation):
+    key = request.POST.get("key", "")[:64] or uuid.uuid4().hex
+    # What was chosen, not what is left of it: a group that is sent again has fewer by then.
+    chosen = {name: sorted(set(request.POST.getlist(name))) for name in ("s", "g")}
+    try:
+        operation = await Operation.objects.aearlier(request.person, verb, key, chosen) or await write(
+            connection, records, key, chosen
+        )
+    except KeyTakenError:
+        return await _asked_anew(request, connection, verb, records)
+    # Another form's destroy is told as it stands.
+    if operation.form_key == key and not writes.is_held(operation):
         await writes.wait(operation, PATIENCE)
     return await _told(request, operation)
+
+
+async def _asked_anew(
+    request: PortalRequest, connection: Connection, verb: Verb, records: Sequence[Record]
+) -> HttpResponse:
+    """Ask once more where the question that was answered had been answered otherwise before."""
+    told = "This question was answered before, for something else, so nothing was done now. Look once more."
+    answer = await _ask(request, connection, verb, records, told=told)
+    return retarget(reswap(answer, "innerHTML"), "#dialog-body") if request.htmx else answer
 
 
 async def _told(request: PortalRequest, operation: Operation) -> HttpResponse:
@@ -172,7 +195,7 @@ def _title_of(operation: Operation, steps: Sequence[Step], still_open: int) -> s
 
 
 async def _ask(
-    request: PortalRequest, connection: Connection, verb: Verb, records: Sequence[Record]
+    request: PortalRequest, connection: Connection, verb: Verb, records: Sequence[Record], told: str = ""
 ) -> HttpResponse:
     reading = await connection.rows()
     listed = {row.slug: row for row in reading.value or ()}
@@ -187,8 +210,9 @@ async def _ask(
         "able": sum(not item.why for item in items),
         "key": uuid.uuid4().hex,
         "heading": _heading(request),
+        "told": told,
     }
-    return page(request, "sessions/confirm", context | words(items))
+    return page(request, "sessions/confirm", context | words(items), status=422 if told else 200)
 
 
 def _heading(request: PortalRequest) -> str:
