@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Iterable
 from typing import Any
 
 from django import forms
 
+from sessions_app import pasted, variables
 from sessions_app.connections import commands
 from sessions_app.connections.offers import Surroundings
+from sessions_app.variables import Unread, Variable, environment
 
 
 class BatchChecks(forms.Form):
@@ -21,7 +21,7 @@ class BatchChecks(forms.Form):
     @property
     def env_lost(self) -> list[str]:
         """The variables that wait for their values, which were not kept."""
-        lines = dict(_lines(self["env"].value() or ""))
+        lines = environment(self["env"].value() or "")
         return [name for name in (self["lost"].value() or "").split(",") if lines.get(name) == ""]
 
     def _check_command(self, cleaned: dict[str, Any]) -> None:
@@ -65,33 +65,34 @@ class BatchChecks(forms.Form):
                 f"Type {'it' if one else 'them'} again, or remove {'its line' if one else 'their lines'}.",
             )
         runs_nothing = not any((cleaned.get(field) or "").strip() for field in ("cmd", "script"))
-        for number, line in enumerate((cleaned.get("env") or "").splitlines(), start=1):
-            if line.strip():
-                self._check_variable(number, line, runs_nothing)
+        text = cleaned.get("env") or ""
+        for found in variables.read(text):
+            if isinstance(found, Unread):
+                self.add_error("env", str(found))
+            else:
+                self._check_variable(found, runs_nothing)
+        self.remarks["env"] += variables.repeated(text)
 
-    def _check_variable(self, number: int, line: str, runs_nothing: bool) -> None:
-        name, equals, value = line.partition("=")
-        name = name.strip()
-        if not equals or not re.fullmatch(r"[A-Za-z_][A-Za-z0-9_]*", name):
-            self.add_error("env", f"Environment, line {number}: write NAME=value.")
-        elif name == commands.SCRIPT_VARIABLE:
+    def _check_variable(self, found: Variable, runs_nothing: bool) -> None:
+        name = found.name
+        self.remarks["env"] += found.remarks
+        if name == commands.SCRIPT_VARIABLE:
             self.add_error(
-                "env", f"Environment, line {number}: the portal uses {name} itself; choose another name."
+                "env", f"Environment, line {found.line}: the portal uses {name} itself; choose another name."
             )
         elif name in {"REPLICA_ID", "REPLICA_COUNT"}:
             self.remarks["env"].append(f"{name} is set for each replica; yours is overwritten.")
-        elif runs_nothing and not self.around.is_local and commands.is_fragile(value):
+        elif runs_nothing and not self.around.is_local and commands.is_fragile(found.value):
             self.remarks["env"].append(
                 f'{name}: this platform may lose or change empty values and values with = " \\ or $. '
                 "Give a command or a script, and they arrive whole."
             )
 
-
-def environment(text: str) -> dict[str, str]:
-    """Return the variables of lines that read NAME=value."""
-    return dict(_lines(text))
-
-
-def _lines(text: str) -> Iterable[tuple[str, str]]:
-    pairs = (line.partition("=") for line in text.splitlines() if "=" in line)
-    return ((name.strip(), value) for name, _, value in pairs)
+    def _check_what_is_unseen(self, cleaned: dict[str, Any]) -> None:
+        """Name what came along with a pasted text and cannot be seen; it may be meant, so it stops nothing."""
+        for field in ("cmd", "args"):
+            for where in pasted.invisible(cleaned.get(field) or ""):
+                self.remarks[field].append(f"There is {where}. It is sent as it is.")
+        for field in ("script", "env"):
+            for number, where in pasted.place_of(cleaned.get(field) or ""):
+                self.remarks[field].append(f"In line {number} there is {where}. It is sent as it is.")

@@ -14,11 +14,13 @@ from urllib.parse import urlencode
 
 from django import forms
 
-from sessions_app.batch_checks import BatchChecks, environment
+from sessions_app import pasted
+from sessions_app.batch_checks import BatchChecks
 from sessions_app.client import creation, images
 from sessions_app.connections.offers import Surroundings
 from sessions_app.connections.writes import LaunchRequest
 from sessions_app.kinds import KIND_KEYS, KIND_TITLES, KINDS, SIZED_BY_PLATFORM
+from sessions_app.variables import environment
 
 NAME_RULE = re.compile(r"[A-Za-z0-9-]+")
 LONGEST_NAME = 63
@@ -76,6 +78,10 @@ class LaunchForm(BatchChecks):
         if not name:
             raise forms.ValidationError("Give the session a name.")
         if not NAME_RULE.fullmatch(name):
+            if unseen := pasted.invisible(name):
+                raise forms.ValidationError(
+                    f"A name has letters, digits and hyphens only; this one has {', '.join(unseen)}."
+                )
             wrong = sorted(set(re.sub(r"[A-Za-z0-9-]", "", name)))
             shown = ", ".join("a space" if sign == " " else f"“{sign}”" for sign in wrong[:5])
             raise forms.ValidationError(f"A name has letters, digits and hyphens only; this one has {shown}.")
@@ -97,6 +103,7 @@ class LaunchForm(BatchChecks):
         if kind == "headless":
             self._check_command(cleaned)
             self._check_environment(cleaned)
+            self._check_what_is_unseen(cleaned)
         self._check_slots(kind)
         self._check_size()
         return cleaned
@@ -156,7 +163,7 @@ class LaunchForm(BatchChecks):
         if not image:
             self.add_error("image", "Choose an image.")
             return
-        if why := images.problem_of(image):
+        if why := pasted.image_said(image) or images.problem_of(image):
             self.add_error(where, why)
             return
         hosts = self.around.hosts

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from sessions_app.connections.commands import interpreter_of
 from sessions_app.connections.writes import LaunchRequest
 from sessions_app.forms import KIND_TITLES, SIZED_BY_PLATFORM, LaunchForm, environment
+from sessions_app.pasted import lines_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +73,7 @@ def _resources(form: LaunchForm, kind: str) -> str:
 def _runs(form: LaunchForm) -> Iterator[Fact]:
     script, line, args = _said(form, "script"), _said(form, "cmd"), _said(form, "args")
     if script:
-        count = len(script.splitlines())
+        count = len(lines_of(script))
         yield Fact(
             "Runs", f"your script of {count} line{'' if count == 1 else 's'}, by {interpreter_of(script)}"
         )

@@ -15,10 +15,12 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from sessions_app import connections
 from sessions_app.client import errors
 from sessions_app.models import Credential, Person, WelcomeKey
+from sessions_app.pasted import first_strange, token_of, trimmed
 from sessions_app.views.guards import PortalRequest
 from sessions_app.views.onward import onward, own_path
 
-LONGEST_TOKEN = 16 * 1024
+# It travels in a header, and servers take 8 KiB of all headers together.
+LONGEST_TOKEN = 7000
 LONGEST_NAME = 150
 LONGEST_PASSWORD = 1024
 # The form's secret lives in a session of its own until somebody signs in.
@@ -102,13 +104,13 @@ def _form(request: PortalRequest, back: str, error: Exception | None = None) -> 
 async def _token(typed: QueryDict) -> str:
     """Return the token that was pasted, or that the platform gives for the name and password."""
     if settings.PLATFORM_LOGIN and "password" in typed:
-        name, password = typed.get("username", "").strip(), typed.get("password", "")
+        name, password = trimmed(typed.get("username", "")), typed.get("password", "")
         if not name or not password:
             raise ValueError("Type your name and your password.")
         if len(name) > LONGEST_NAME or len(password) > LONGEST_PASSWORD:
             raise ValueError("This is too long to be a name and a password.")
         return _checked(await connections.login(name, password))
-    return _checked(typed.get("token", "").strip().removeprefix("Bearer ").strip())
+    return _checked(token_of(typed.get("token", "")))
 
 
 def _checked(token: str) -> str:
@@ -116,6 +118,8 @@ def _checked(token: str) -> str:
         raise ValueError("Paste a token.")
     if len(token) > LONGEST_TOKEN:
         raise ValueError("This is too long to be a token.")
+    if strange := first_strange(token):
+        raise ValueError(f"There is {strange}, which no token has. Copy it again, whole.")
     if not _TOKEN.fullmatch(token):
         raise ValueError("A token has no spaces, line breaks or accented letters. Copy it again, whole.")
     return token

@@ -218,8 +218,8 @@ def test_an_image_is_shown_by_its_name_and_its_project(image, name, project):
     [
         ("a//b", "Write an image as project/name"),
         ("skaha/x:", "The tag after “:” is missing."),
-        ("skaha/\u200bx", "There is an invisible character (U+200B) after “skaha/”; take it away."),
-        ("docker pull skaha/x", "An image's name has no blanks; there is one after “docker”."),
+        ("skaha/\u200bx", "There is a zero-width space (U+200B) after “skaha/”, which no image has."),
+        ("docker pull skaha/x", "Take away “docker pull” in front:"),
     ],
 )
 def test_what_can_be_no_image_is_told_at_the_field(image, told):
