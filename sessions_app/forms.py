@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from typing import Any
 from urllib.parse import urlencode
 
@@ -255,12 +256,21 @@ class LaunchForm(BatchChecks):
             return
         longest = _length(self.request())
         if longest > LONGEST_REQUEST:
-            field = "script" if self.cleaned_data.get("script") else "cmd"
             self.add_error(
-                field,
-                f"This is too long to be sent: {longest:,} bytes with its variables, where {LONGEST_REQUEST:,} fit. "
+                self.longest_field(),
+                f"This is too long to be sent: {longest:,} bytes in all, where {LONGEST_REQUEST:,} fit. "
                 "Put the longer part into a file of your storage and run that.",
             )
+
+    def longest_field(self) -> str:
+        """Return the field that takes the most of what is sent: packed or not, by what goes without it."""
+        asked = self.request()
+        without: dict[str, LaunchRequest] = {
+            "env": replace(asked, env={}),
+            "script": replace(asked, script=None),
+            "cmd": replace(asked, cmd=None, args=None),
+        }
+        return min(without, key=lambda field: _length(without[field]))
 
     def _check_slots(self, kind: str) -> None:
         context, taken = self.around.context, self.around.interactive

@@ -19,10 +19,28 @@ _KNOWN = (
     (re.compile(r"no active job", re.IGNORECASE), "It cannot be renewed: it has ended or not begun."),
     (re.compile(r"has reached the maximum of", re.IGNORECASE), str(errors.QuotaError.summary)),
 )
+# A request line or its headers that a server between here and the sessions does not take.
+_TOO_LONG_STATUS = {413, 414, 431}
+_TOO_LONG_WORDS = re.compile(
+    r"\b(?:request|uri|url|header)\b.{0,60}\btoo (?:large|long)|too (?:large|long).{0,40}\b(?:header|uri)",
+    re.IGNORECASE | re.DOTALL,
+)
+TOO_LONG = (
+    "This is too long for the platform, which takes command, arguments and variables in one line of a request. "
+    "Put the longer part into a file of your storage and run that."
+)
+
+
+def is_too_long(error: Exception | None) -> bool:
+    """Say whether a request was refused because its line or headers are too long."""
+    status, detail = getattr(error, "status", None), getattr(error, "detail", "")
+    return status in _TOO_LONG_STATUS or (status == 400 and bool(_TOO_LONG_WORDS.search(detail)))
 
 
 def sentence(error: Exception | None) -> str:
     """Return what went wrong; the platform's own words only where a person can read them."""
+    if is_too_long(error):
+        return TOO_LONG
     detail = getattr(error, "detail", "")
     if not detail:
         return str(error)
@@ -39,7 +57,11 @@ def sentence(error: Exception | None) -> str:
 def said(error: Exception | None) -> str:
     """Return an error as a sentence with what to do."""
     words, advice = sentence(error), getattr(error, "advice", "")
-    if isinstance(error, errors.NotFoundError) or words in {known for _, known in _KNOWN[:1]}:
+    if (
+        isinstance(error, errors.NotFoundError)
+        or words == TOO_LONG
+        or words in {known for _, known in _KNOWN[:1]}
+    ):
         return words
     return f"{words} {advice}".strip() if advice and advice not in words else words
 

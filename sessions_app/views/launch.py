@@ -18,6 +18,7 @@ from sessions_app import access
 from sessions_app.connections import Connection, Reading, writes
 from sessions_app.connections.asked import Asked, asked_for
 from sessions_app.connections.offers import Surroundings
+from sessions_app.connections.refusals import TOO_LONG
 from sessions_app.forms import KIND_KEYS, KINDS, LaunchForm, suggested_name
 from sessions_app.models import Operation, Step
 from sessions_app.models.journal import KeyTakenError, StepState, Verb
@@ -104,9 +105,9 @@ async def _what_became(request: PortalRequest, operation: Operation, around: Sur
     steps = await writes.wait(operation, PATIENCE)
     if all(step.state == StepState.FAILED for step in steps):
         filled = LaunchForm({**request.POST.dict(), "key": _key()}, around=around)
-        filled.is_valid()
+        is_valid = filled.is_valid()
         for message in dict.fromkeys(step.message for step in steps):
-            filled.add_error(None, message)
+            filled.add_error(filled.longest_field() if is_valid and message == TOO_LONG else None, message)
         filled.add_error(None, "Nothing was launched; the form is as you filled it in.")
         return _shown(request, filled, around, status=422)
     if len(steps) > 1:

@@ -272,6 +272,14 @@ def test_a_gpu_is_asked_for_where_there_is_one_and_told_where_there_is_none():
             "This is too long to be sent",
         ),
         ("cmd", {"args": "x" * 7950}, "where 8,000 fit"),
+        ("env", {"env": f"A={'x' * 7950}"}, "where 8,000 fit"),
+        ("env", {"env": "\n".join(f"A{n}={'é' * 20}" for n in range(70))}, "where 8,000 fit"),
+        # A long script that packs well is not what is in the way.
+        (
+            "env",
+            {"cmd": "", "args": "", "script": "ls\n" * 3000, "env": f"A={'x' * 7950}"},
+            "where 8,000 fit",
+        ),
     ],
 )
 def test_a_command_that_cannot_be_sent_is_said_at_its_field(field, changes, said):

@@ -55,6 +55,12 @@ class Wire:
             )
             await writer.drain()
             raise ConnectionResetError
+        if is_post and self.fate.startswith("HTTP/1.1"):
+            writer.write(f"{self.fate}\r\nConnection: close\r\nContent-Length: ".encode())
+            body = b"<h1>Request Header Or Cookie Too Large</h1>" if " 400 " in self.fate else b""
+            writer.write(f"{len(body)}\r\nContent-Type: text/html\r\n\r\n".encode() + body)
+            await writer.drain()
+            raise ConnectionResetError
         upstream, sink = await asyncio.open_connection(*self._target)
         sink.write(head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         answer = await upstream.read()
@@ -204,6 +210,17 @@ async def test_replicas_that_are_all_refused_come_back_to_the_form_with_the_reas
     assert 'name="replicas"' in many.text
     assert "Nothing was launched; the form is as you filled it in." in many.text
     assert many.text.count("no thanks") == one.text.count("no thanks") > 0
+
+
+@pytest.mark.parametrize("status", ["414 URI Too Long", "431 Too Large", "400 Bad Request"])
+async def test_a_line_that_a_server_on_the_way_finds_too_long_is_told_at_its_field(wire, alice, status):
+    wire.fate = f"HTTP/1.1 {status}"
+    answer = await alice.post("/launch", launch_values(env=f"A={'x' * 3000}"))
+    assert answer.status_code == 422
+    said = re.search(r'id="says-env"[^>]*>(.*?)</div>', answer.text, re.DOTALL)[1]
+    assert "This is too long for the platform" in said
+    assert "Nothing was launched; the form is as you filled it in." in answer.text
+    assert wire.posts == 1
 
 
 async def test_a_launch_goes_on_if_the_browser_leaves_while_it_is_written_down(alice, monkeypatch):

@@ -160,7 +160,7 @@ def test_what_nobody_sees_in_a_command_is_named_and_sent_as_it_is():
 
 
 def test_letters_of_other_alphabets_are_nobodys_trouble():
-    assert pasted.invisible("Größe α Cen é 東京\t") == []
+    assert pasted.invisible("Größe, Straße, 東京\t") == []
 
 
 @pytest.mark.parametrize(
