@@ -37,15 +37,22 @@ def _whole_number(label: str, least: int, most: int = 10_000) -> forms.IntegerFi
     return forms.IntegerField(required=False, min_value=least, max_value=most, error_messages=messages)
 
 
+class _Ours(forms.HiddenInput):
+    """A field that belongs to the page it is on: a browser that fills fields in again leaves it alone."""
+
+    def __init__(self) -> None:
+        super().__init__(attrs={"autocomplete": "off"})
+
+
 class LaunchForm(BatchChecks):
     """What a person fills in to launch a session."""
 
-    key = forms.CharField(max_length=64, widget=forms.HiddenInput)
+    key = forms.CharField(max_length=64, widget=_Ours)
     kind = forms.ChoiceField(choices=[(kind.key, kind.title) for kind in KINDS])
     image = forms.CharField(max_length=300, required=False)
     other_image = forms.CharField(max_length=300, required=False)
     name = forms.CharField(max_length=300, required=False)
-    suggested = forms.CharField(max_length=80, required=False, widget=forms.HiddenInput)
+    suggested = forms.CharField(max_length=80, required=False, widget=_Ours)
     resources = forms.ChoiceField(choices=[("flexible", "Flexible"), ("fixed", "Fixed")], required=False)
     cores = _whole_number("Cores", 1)
     ram = _whole_number("Memory", 1)
@@ -57,7 +64,7 @@ class LaunchForm(BatchChecks):
     script = forms.CharField(max_length=40000, required=False, widget=forms.Textarea, strip=False)
     env = forms.CharField(max_length=20000, required=False, widget=forms.Textarea, strip=False)
     # Names of variables whose values were not kept when this was launched before.
-    lost = forms.CharField(max_length=20000, required=False, widget=forms.HiddenInput)
+    lost = forms.CharField(max_length=20000, required=False, widget=_Ours)
     replicas = _whole_number("Replicas", 1, MOST_REPLICAS)
 
     def __init__(self, data: Any = None, *, around: Surroundings, **options: Any) -> None:

@@ -19,7 +19,7 @@ from sessions_app.connections import Connection, Reading, writes
 from sessions_app.connections.asked import Asked, asked_for
 from sessions_app.connections.offers import Surroundings
 from sessions_app.connections.refusals import TOO_LONG
-from sessions_app.forms import KIND_KEYS, KINDS, LaunchForm, suggested_name
+from sessions_app.forms import KIND_KEYS, KIND_TITLES, KINDS, LaunchForm, suggested_name
 from sessions_app.models import Operation, Step
 from sessions_app.models.journal import KeyTakenError, StepState, Verb
 from sessions_app.views import launch_links
@@ -50,6 +50,8 @@ async def form(request: PortalRequest, connection: Connection) -> HttpResponse:
         operation = await Operation.objects.aearlier(
             request.person, Verb.LAUNCH, request.POST.get("key", ""), filled.content()
         )
+        if operation is None and (told := _drawn_for_another(request)):
+            return _shown(request, _redrawn(request, around), around, status=422, told=told)
         if operation is None and not filled.is_valid():
             return _shown(request, filled, around, status=422)
         operation = operation or await writes.launch(
@@ -82,6 +84,18 @@ async def surroundings(connection: Connection) -> Surroundings:
         names=frozenset(row.name for row in rows.value or ()),
         interactive=None if rows.value is None else tuple(row.name for row in taken_slots(rows.value)),
         is_local=settings.PLATFORM_IS_LOCAL,
+    )
+
+
+def _drawn_for_another(request: PortalRequest) -> str:
+    """Say so where the fields that were filled in are not those of the chosen kind: a browser, or somebody without
+    scripts, may choose a kind on a page that was drawn for another."""
+    kind, drawn = request.POST.get("kind", ""), request.POST.get("drawn", "")
+    if kind not in KIND_KEYS or drawn in {"", kind}:
+        return ""
+    return (
+        f"The page showed the fields of {KIND_TITLES.get(drawn, 'another kind')}, so nothing was launched. "
+        f"Here are those of {KIND_TITLES[kind]} with all that you typed: look at them, then press Launch."
     )
 
 
@@ -187,8 +201,10 @@ def _shown(
     link: launch_links.Link | None = None,
     away: dict[str, Any] | None = None,
     earlier: Operation | None = None,
+    told: str = "",
 ) -> HttpResponse:
-    context = _form_context(form, around) | {"again": again, "link": link, "earlier": earlier} | (away or {})
+    said = {"again": again, "link": link, "earlier": earlier, "told": told}
+    context = _form_context(form, around) | said | (away or {})
     return page(request, "sessions/launch", context, status=status)
 
 

@@ -465,6 +465,41 @@ class TestOnThePlatform:
         assert "This stands in the way:" in answer.text
         assert '<dd class="code">sleep 60</dd>' in answer.text
 
+    async def test_a_kind_chosen_on_a_page_that_was_drawn_for_another_launches_nothing(self, alice):
+        notebook = await alice.get("/launch?type=notebook")
+        assert 'name="drawn" value="notebook" autocomplete="off"' in notebook.text
+        lab = "images.canfar.net/skaha/base-notebook:latest"
+        # As without scripts, or where a browser filled in the kind again but not the fields of it.
+        values = launch_values(image=lab, cmd="", args="", drawn="notebook")
+        answer = await alice.post("/launch", values)
+        assert answer.status_code == 422
+        assert "The page showed the fields of Notebook, so nothing was launched." in answer.text
+        assert 'data-drawn="headless"' in answer.text
+        assert 'name="name" value="fit"' in answer.text
+        assert not await Operation.objects.aexists()
+        looked_at = await alice.post("/launch", {**values, "drawn": "headless", "cmd": "true"})
+        assert looked_at.status_code == 302
+
+    async def test_no_browser_fills_in_again_what_belongs_to_a_page(self, alice):
+        page = await alice.get("/launch")
+        form = re.search(r'<form id="launch".*?</form>', page.text, re.DOTALL)[0]
+        hidden = re.findall(r'<input type="hidden"[^>]*>', form)
+        assert {re.search(r'name="(\w+)"', each)[1] for each in hidden} == {
+            "csrfmiddlewaretoken",
+            "key",
+            "suggested",
+            "lost",
+            "drawn",
+        }
+        assert all('autocomplete="off"' in each for each in hidden)
+
+    async def test_what_a_batch_session_runs_is_in_the_page_of_every_kind(self, alice):
+        values = launch_values(kind="notebook", script="ls\n", env="A=1", redraw="1")
+        own = await alice.post("/launch", values, headers=FRAGMENT)
+        for kept in ('name="cmd" value="sleep"', "ls\n</textarea>", "A=1</textarea>"):
+            assert kept in own.text
+        assert re.search(r'<fieldset class="group" hidden>\s*<legend>What it runs', own.text)
+
     async def test_another_kind_leaves_the_image_of_the_first_behind(self, alice):
         values = launch_values(kind="notebook", redraw="1")
         answer = await alice.post("/launch", values, headers=FRAGMENT)

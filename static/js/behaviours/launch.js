@@ -1,13 +1,20 @@
 // The launch form: checked by the server as it is filled in, its image list narrowed as one types, sent once.
 
+import { valuesOf, withNewer } from "./keeping.js";
+
 const PAUSE = 300;
 
 export function attach(element) {
   let timer = 0;
   let sent = false;
   let touched = false;
+  // What the form held when each answer that is still on its way was asked for.
+  const asked = new WeakMap();
+
+  const chosenKind = () => element.elements.kind?.value;
 
   function check() {
+    if (chosenKind() !== element.dataset.drawn) return redraw();
     follow();
     window.htmx.ajax("POST", `${element.action}/check`, {
       source: element,
@@ -17,9 +24,30 @@ export function attach(element) {
     });
   }
 
+  // The fields are those of another kind than the chosen one: a browser filled the form in again, or an answer was lost.
+  function redraw() {
+    if (!element.querySelector(".kinds .htmx-request")) {
+      window.htmx.trigger(element.querySelector('[name="kind"]:checked'), "change");
+    }
+  }
+
+  function onRequest(event) {
+    asked.set(event.detail.xhr, valuesOf(element));
+  }
+
+  function onSwap(event) {
+    const before = asked.get(event.detail.xhr);
+    if (!before || !event.detail.shouldSwap) return;
+    const isOld = before.get("kind") !== chosenKind();
+    if (isOld || (sent && event.detail.target !== element)) event.detail.shouldSwap = false;
+    else event.detail.serverResponse = withNewer(event.detail.serverResponse, element, before);
+  }
+
   function changed(event) {
     touched = true;
     if (event.target.matches("[data-filter-list]")) return narrow(event.target);
+    // The address follows a choice at once, as one may leave at once.
+    if (event.target.matches("[type=radio], select")) follow();
     if (event.target.name === "kind") return;
     clearTimeout(timer);
     timer = setTimeout(check, PAUSE);
@@ -40,9 +68,11 @@ export function attach(element) {
     if (!touched || here.searchParams.has("again")) return;
     const field = (name) => element.elements[name]?.value ?? "";
     const isFixed = field("resources") === "fixed";
+    const isDrawn = chosenKind() === element.dataset.drawn;
     const said = {
       type: field("kind"),
-      image: field("other_image") || field("image"),
+      // An image of the list of another kind is none of this one's.
+      image: field("other_image") || (isDrawn ? field("image") : ""),
       name: field("name") === field("suggested") ? "" : field("name"),
       cores: isFixed ? field("cores") : "",
       memory: isFixed ? field("ram") : "",
@@ -63,8 +93,23 @@ export function attach(element) {
   }
 
   function settled(event) {
-    if (event.target === element) check();
+    if (event.target === element) {
+      const search = element.querySelector("[data-filter-list]");
+      if (search?.value) narrow(search);
+      check();
+    }
     mark();
+  }
+
+  // What a browser filled in again is not hidden, and of images it fills in the place in the list, not the name.
+  function filledAgain() {
+    if (touched) return;
+    for (const field of element.querySelectorAll("details.more :is(input, textarea)")) {
+      if (field.value) field.closest("details").open = true;
+    }
+    if (new URL(location.href).searchParams.has("image") && chosenKind() === element.dataset.drawn) {
+      for (const image of element.querySelectorAll('[name="image"]')) image.checked = image.defaultChecked;
+    }
   }
 
   function keyed(event) {
@@ -96,7 +141,8 @@ export function attach(element) {
   // A page that comes back by the browser's Back still says "Launching…".
   function restored(event) {
     sent = false;
-    if (event.persisted) check();
+    if (!event.persisted) filledAgain();
+    check();
   }
 
   element.addEventListener("input", changed);
@@ -104,6 +150,9 @@ export function attach(element) {
   document.body.addEventListener("htmx:afterSettle", settled);
   element.addEventListener("submit", submit);
   window.addEventListener("pageshow", restored);
+  element.addEventListener("htmx:beforeRequest", onRequest);
+  element.addEventListener("htmx:beforeSwap", onSwap);
+  filledAgain();
   check();
 
   return () => {
@@ -112,6 +161,8 @@ export function attach(element) {
     element.removeEventListener("keydown", keyed);
     document.body.removeEventListener("htmx:afterSettle", settled);
     element.removeEventListener("submit", submit);
+    element.removeEventListener("htmx:beforeRequest", onRequest);
+    element.removeEventListener("htmx:beforeSwap", onSwap);
     window.removeEventListener("pageshow", restored);
   };
 }
