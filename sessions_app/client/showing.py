@@ -17,12 +17,13 @@ def show(text: str) -> None:
     if out is None:
         # A program without a console.
         return
-    if out.isatty():
+    # What a program puts in its place need not have more than ``write``.
+    if getattr(out, "isatty", bool)():
         text = harmless(text)
     try:
         out.write(text)
     except UnicodeEncodeError:
-        encoding = out.encoding or "ascii"
+        encoding = getattr(out, "encoding", None) or "ascii"
         out.write(text.encode(encoding, "backslashreplace").decode(encoding))
 
 

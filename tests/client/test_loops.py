@@ -45,6 +45,13 @@ def test_a_session_that_was_closed_in_a_run_is_used_in_the_next(session: AsyncSe
     assert [asyncio.run(look()) for _ in range(2)] == [2, 2]
 
 
+def test_a_session_is_closed_in_a_run_of_its_own_and_more_than_once(session: AsyncSession) -> None:
+    assert len(asyncio.run(session.fetch())) == 3
+    for _ in range(2):
+        asyncio.run(session.aclose())
+    assert len(asyncio.run(session.fetch())) == 3
+
+
 def test_a_session_is_used_by_threads_with_a_loop_each(session: AsyncSession, platform: Platform) -> None:
     together = threading.Barrier(4)
 

@@ -105,7 +105,15 @@ class Odd(io.StringIO):
     encoding: Any = None
 
 
-@pytest.mark.parametrize("make", [lambda: None, Odd, io.StringIO])
+class Bare:
+    """A standard output that a program made by itself: it can be written to, and no more."""
+
+    def __init__(self) -> None:
+        self.write = (text := io.StringIO()).write
+        self.getvalue = text.getvalue
+
+
+@pytest.mark.parametrize("make", [lambda: None, Odd, Bare, io.StringIO])
 def test_a_program_without_a_usual_output_goes_on(
     blocking: Session, monkeypatch: pytest.MonkeyPatch, make: Callable[[], Any]
 ) -> None:
