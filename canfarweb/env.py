@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import ctypes
 import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
 _TRUE = {"1", "true", "yes", "on"}
+_HOST = re.compile(r"[a-z0-9]([a-z0-9.-]*[a-z0-9])?|\[[0-9a-f:]+\]", re.IGNORECASE)
 _FALSE = {"0", "false", "no", "off", ""}
 
 
@@ -23,6 +27,31 @@ def text(name: str, default: str = "") -> str:
         return Path(path).read_text(encoding="utf-8").strip()
     except OSError as error:
         raise ImproperlyConfigured(f"{name}_FILE cannot be read: {error.strerror}.") from error
+
+
+def forget(names: Iterable[str]) -> None:
+    """Take secrets that were read out of the environment of this process and of all that it starts.
+
+    Sessions of the local platform run as the same user, who may read `/proc/<pid>/environ`: what the process was
+    started with stays there whatever is unset, so it is overwritten where it stands.
+    """
+    for name in names:
+        if os.environ.pop(name, None) is not None:
+            _wipe(name)
+
+
+def _wipe(name: str) -> None:
+    try:
+        begun_with = Path("/proc/self/environ").read_bytes()
+        # Fields 50 of the whole line; the second one is a name that may hold blanks.
+        start = int(Path("/proc/self/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[47])
+    except (OSError, ValueError, IndexError):
+        return
+    for entry in begun_with.split(b"\0"):
+        if entry.startswith(name.encode() + b"="):
+            at = (b"\0" + begun_with).index(b"\0" + entry)
+            skipped = len(name) + 1
+            ctypes.memset(start + at + skipped, 0, len(entry) - skipped)
 
 
 def flag(name: str, default: bool = False) -> bool:
@@ -52,6 +81,31 @@ def number(name: str, default: float, *, low: float, high: float) -> float:
 def words(name: str) -> list[str]:
     """Return the comma-separated words of a variable."""
     return [word.strip() for word in text(name).split(",") if word.strip()]
+
+
+def hosts(name: str) -> list[str]:
+    """Return full host names: none for whatever comes, none with a port, no address instead of a name."""
+    found = words(name)
+    for host in found:
+        if not _HOST.fullmatch(host):
+            raise ImproperlyConfigured(
+                f"{name} must hold whole host names, such as portal.example.org, not {host!r}."
+            )
+    return found
+
+
+def origins(name: str, *, schemes: set[str]) -> list[str]:
+    """Return full origins: scheme, host and perhaps a port, nothing behind it."""
+    found = words(name)
+    for origin in found:
+        scheme, _, rest = origin.partition("://")
+        host, _, port = rest.partition(":")
+        if scheme not in schemes or not _HOST.fullmatch(host) or not (port.isdecimal() or ":" not in rest):
+            raise ImproperlyConfigured(
+                f"{name} must hold whole origins ({' or '.join(sorted(schemes))}), "
+                f"such as https://portal.example.org, not {origin!r}."
+            )
+    return found
 
 
 def http_url(name: str) -> str:

@@ -7,7 +7,7 @@ from urllib.parse import urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 
-from canfarweb import env, keys
+from canfarweb import env, folder, keys
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 PRODUCTION = env.flag("CANFARWEB_PRODUCTION")
@@ -15,17 +15,15 @@ DEBUG = env.flag("CANFARWEB_DEBUG")
 if PRODUCTION and DEBUG:
     raise ImproperlyConfigured("CANFARWEB_DEBUG must be off in production.")
 
-DATA_DIR = Path(env.text("CANFARWEB_DATA") or BASE_DIR / "var").resolve()
-try:
-    DATA_DIR.mkdir(mode=0o700, parents=True, exist_ok=True)
-    KEYS = keys.from_environment() if PRODUCTION else keys.from_file(DATA_DIR / "keys.json")
-except OSError as error:
-    raise ImproperlyConfigured(f"The data folder {DATA_DIR} cannot be used: {error.strerror}.") from error
+DATA_DIR = folder.judged(Path(env.text("CANFARWEB_DATA") or BASE_DIR / "var"))
+KEYS = keys.from_environment() if PRODUCTION else keys.from_file(DATA_DIR / folder.KEYS)
 SECRET_KEY = KEYS.secret_key
 
 # The platform: empty means the local one, which `manage.py up` starts.
 PLATFORM_PORT = int(env.number("CANFARWEB_PLATFORM_PORT", 8001, low=1, high=65535))
 PLATFORM_IS_LOCAL = not env.text("CANFARWEB_PLATFORM")
+if PRODUCTION and not env.http_url("CANFARWEB_PLATFORM").startswith("https:"):
+    raise ImproperlyConfigured("CANFARWEB_PLATFORM must name a platform by https in production.")
 PLATFORM_URL = env.http_url("CANFARWEB_PLATFORM") or f"http://localhost:{PLATFORM_PORT}/skaha/v1"
 # Which platform a person or a record belongs to. The local one is itself wherever its port is.
 PLATFORM_KEY = "local:" if PLATFORM_IS_LOCAL else PLATFORM_URL
@@ -42,14 +40,14 @@ QUIET_FRESHNESS = env.number("CANFARWEB_QUIET_FRESHNESS", 1.8 if PLATFORM_IS_LOC
 # How long the destroying of one session can be taken back, in seconds.
 UNDO_SECONDS = env.number("CANFARWEB_UNDO_SECONDS", 5, low=0, high=60)
 
-ALLOWED_HOSTS = env.words("CANFARWEB_HOSTS")
+ALLOWED_HOSTS = env.hosts("CANFARWEB_HOSTS")
 if PRODUCTION and not ALLOWED_HOSTS:
     raise ImproperlyConfigured("CANFARWEB_HOSTS must name the portal's host names in production.")
 # Never empty and never `.localhost`: the local platform's sessions live below that name.
 ALLOWED_HOSTS = ALLOWED_HOSTS or ["localhost"]
 PORTAL_HOST = ALLOWED_HOSTS[0]
 # Full origins that may open a socket; empty: the page's own host, with its scheme and port.
-PORTAL_ORIGINS = env.words("CANFARWEB_ORIGINS")
+PORTAL_ORIGINS = env.origins("CANFARWEB_ORIGINS", schemes={"https"} if PRODUCTION else {"http", "https"})
 # How many sockets one person may have open: each tab has one.
 SOCKETS_PER_PERSON = int(env.number("CANFARWEB_SOCKETS_PER_PERSON", 20, low=1, high=100_000))
 
@@ -102,7 +100,7 @@ TEMPLATES = [
 DATABASES = {
     "default": {
         "ENGINE": "django.db.backends.sqlite3",
-        "NAME": DATA_DIR / "portal.sqlite3",
+        "NAME": DATA_DIR / folder.DATABASE,
         "OPTIONS": {
             "transaction_mode": "IMMEDIATE",
             "timeout": 5,
@@ -155,7 +153,8 @@ USE_TZ = True
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 3000
-SILENCED_SYSTEM_CHECKS: list[str] = []
+# What Django's own steps do, which these look for by name, `secure_responses` and `check_forgery` do without a thread.
+SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
 
 LOGGING = {
     "version": 1,
@@ -172,3 +171,6 @@ LOGGING = {
         "httpcore": {"level": "WARNING"},
     },
 }
+
+# Last: a start that was refused above may look at its settings once more.
+env.forget([keys.SECRET, keys.CREDENTIALS, keys.LOOKUP])

@@ -68,22 +68,6 @@ def test_a_data_folder_that_cannot_be_used_is_said(tmp_path):
     assert "cannot be used" in refused("up", "--no-browser", "--data", str(tmp_path / "file"))
 
 
-@pytest.mark.parametrize(
-    ("variables", "named"),
-    [
-        ({}, "CANFARWEB_SECRET_KEY"),
-        ({"CANFARWEB_DEBUG": "true"}, "CANFARWEB_DEBUG"),
-        ({"CANFARWEB_SECRET_KEY": "x"}, "CANFARWEB_CREDENTIAL_KEYS"),
-        (
-            {"CANFARWEB_SECRET_KEY": "x", "CANFARWEB_CREDENTIAL_KEYS": "y", "CANFARWEB_LOOKUP_KEY": "z"},
-            "Fernet",
-        ),
-    ],
-)
-def test_a_production_start_without_what_it_needs_names_the_variable(tmp_path, variables, named):
-    assert named in refused("check", CANFARWEB_PRODUCTION="true", CANFARWEB_DATA=str(tmp_path), **variables)
-
-
 def test_a_second_portal_on_the_same_data_is_refused_and_a_closed_terminal_ends_both_programs(tmp_path):
     port, platform_port = free_port(), free_port()
     ports = ["--port", port, "--platform-port", platform_port]
