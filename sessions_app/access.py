@@ -7,18 +7,43 @@ from __future__ import annotations
 
 from typing import Any
 
+from django.conf import settings
+from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
+from django.contrib.sessions.backends.base import SessionBase
+from django.db.models import F
 from django.db.models.signals import post_delete
 from django.dispatch import Signal, receiver
 from django.http import Http404
 
-from sessions_app.models import Operation, Person, Record
+from sessions_app.models import Credential, Operation, Person, Record
 
+# Sent with ``person_pk`` when all browsers of a person are signed out.
+signed_out = Signal()
 # Sent with ``person_pk`` when what a person may see became less: whatever is open for them is to be judged again.
 rights_changed = Signal()
 
 
 class NotThereError(Http404):
     """There is no such thing for this person."""
+
+
+async def person_of(session: SessionBase) -> Person | None:
+    """Return who is signed in with this browser session now; a page and a socket are told the same."""
+    said = await session.aget(SESSION_KEY)
+    if said is None or not str(said).isdigit():
+        return None
+    # Whoever signed in on another platform is nobody here: their credential is not for this one.
+    person = await Person.objects.filter(pk=int(said), platform=settings.PLATFORM_KEY).afirst()
+    if person is None or await session.aget(HASH_SESSION_KEY, "") != person.get_session_auth_hash():
+        return None
+    return person
+
+
+async def sign_out(person: Person) -> None:
+    """End every browser session of this person, with all that is open in it, and forget their credential."""
+    await Person.objects.filter(pk=person.pk).aupdate(departures=F("departures") + 1)
+    await Credential.objects.adrop(person)
+    await signed_out.asend(Person, person_pk=person.pk)
 
 
 async def record_for(person: Person, slug: str) -> Record:

@@ -44,17 +44,25 @@ def connected(view: ConnectedView[P]) -> View[P]:
             connection = await connection_for(request.person)
         except errors.NotSignedInError:
             return to_signin(request)
-        return await view(request, connection, *args, **kwargs)
+        try:
+            answer = await view(request, connection, *args, **kwargs)
+        except errors.NotSignedInError:
+            return to_signin(request, expired=True)
+        # What was asked in vain is nothing to look at; what was done has an answer of its own, which leads here later.
+        if connection.refused and request.method in {"GET", "HEAD"}:
+            return to_signin(request, expired=True)
+        return answer
 
     return cast("View[P]", guarded)
 
 
-def to_signin(request: PortalRequest) -> HttpResponse:
+def to_signin(request: PortalRequest, *, expired: bool = False) -> HttpResponse:
     """Send the browser to the sign-in page, with the way back."""
     back = request.get_full_path() if request.method == "GET" and not request.htmx else ""
     if request.htmx and request.htmx.current_url_abs_path:
         back = request.htmx.current_url_abs_path
-    where = reverse(settings.LOGIN_URL) + (f"?next={quote(back)}" if back not in {"", "/"} else "")
+    asked = ([f"next={quote(back)}"] if back not in {"", "/"} else []) + (["why=expired"] if expired else [])
+    where = reverse(settings.LOGIN_URL) + (f"?{'&'.join(asked)}" if asked else "")
     if request.htmx:
         return HttpResponseClientRedirect(where)
     return redirect(where)

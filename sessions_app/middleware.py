@@ -20,8 +20,8 @@ from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.cache import patch_vary_headers
 from django.utils.decorators import async_only_middleware
 
+from sessions_app import access
 from sessions_app.frame import milliseconds
-from sessions_app.models import Person
 
 GetResponse = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
@@ -169,10 +169,7 @@ def know_the_person(get_response: GetResponse) -> GetResponse:
     """Set ``request.person`` to who is signed in, or None, so that no template or view has to wait for it."""
 
     async def middleware(request: HttpRequest) -> HttpResponse:
-        pk = request.session.get(SESSION_KEY)
-        # Whoever signed in on another platform is nobody here: their credential is not for this one.
-        here = Person.objects.filter(pk=pk or 0, platform=settings.PLATFORM_KEY)
-        request.person = await here.afirst() if pk is not None else None  # type: ignore[attr-defined]
+        request.person = await access.person_of(request.session)  # type: ignore[attr-defined]
         return await get_response(request)
 
     return middleware

@@ -74,7 +74,9 @@ class AsyncTokens:
     async def instead_of(self, refused: str | None) -> str | None:
         """Return a token other than the refused one; who comes while it is fetched shares it."""
         async with self._locks.here():
-            if self._token == refused and self._provider is not None:
+            if self._token in {None, refused} and self._provider is not None:
+                # Where there is no other one, the refused one is not sent again either.
+                self._token = None
                 self._token = provided_token(await self._provider())
             return self._token
 
@@ -101,7 +103,8 @@ class Tokens:
     def instead_of(self, refused: str | None) -> str | None:
         """Return a token other than the refused one; who comes while it is fetched shares it."""
         with self._lock:
-            if self._token == refused and self._provider is not None:
+            if self._token in {None, refused} and self._provider is not None:
+                self._token = None
                 self._token = provided_token(self._provider())
             return self._token
 

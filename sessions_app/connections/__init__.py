@@ -56,7 +56,7 @@ class _Registry:
 
     def find(self, person: Person) -> Connection | None:
         used, connection = self.connections.get(person.pk, (float("-inf"), None))
-        if connection is None or time.monotonic() - used > IDLE:
+        if connection is None or connection.refused or time.monotonic() - used > IDLE:
             return None
         self.remember(connection)
         return connection

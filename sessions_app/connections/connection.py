@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
@@ -10,14 +11,16 @@ from typing import Any, Protocol
 
 from django.conf import settings
 
-from sessions_app import reasons
+from sessions_app import access, reasons
 from sessions_app.client import AsyncPool, AsyncSession, errors, values
 from sessions_app.connections import links, supervised, tasks, timeline
 from sessions_app.connections.reading import Reading, SharedRead
 from sessions_app.connections.redaction import hidden, secret_of
 from sessions_app.connections.rows import Listing, Row
-from sessions_app.models import Person, Record, Step
+from sessions_app.models import Credential, Person, Record, Step
 from sessions_app.signin import vault
+
+logger = logging.getLogger(__name__)
 
 # Seconds an answer is good for: a little less than the pages' rhythm, so that each look is a new one.
 RESTLESS_FRESHNESS = 1.8
@@ -52,7 +55,11 @@ class Connection:
 
     def __init__(self, person: Person, pool: AsyncPool, token: str) -> None:
         self.person = person
-        self.session = AsyncSession(pool=pool, token=token)
+        self._token = token
+        self._handed_out = False
+        # The platform does not accept the credential any more: nothing is asked with it again.
+        self.refused = False
+        self.session = AsyncSession(pool=pool, token=self._credential)
         self.listing = Listing(person)
         self._rows: SharedRead[tuple[Row, ...]] = SharedRead(
             self._read_rows, freshness=self._list_freshness, label="list"
@@ -73,6 +80,18 @@ class Connection:
         self._explaining: set[str] = set()
         self._explained: dict[str, int] = {}
         self._turn = 0
+
+    async def _credential(self) -> str:
+        """Hand out the person's token; asked for another one, sign them out: there is none."""
+        if not self._handed_out:
+            self._handed_out = True
+            return self._token
+        if not self.refused:
+            self.refused = True
+            if await Credential.objects.adrop_refused(self.person, self._token):
+                logger.warning("security: event=credential_refused person=%s", self.person.pk)
+                await access.sign_out(self.person)
+        raise errors.NotSignedInError(advice="Sign in again.")
 
     async def rows(self, *, patience: float | None = None) -> Reading[tuple[Row, ...]]:
         """Return the person's sessions, newest first."""

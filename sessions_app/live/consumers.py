@@ -325,6 +325,14 @@ def _signed_out(instance: BrowserSession, **_: Any) -> None:
     _signal(_group_of(instance.session_key), "signed.out")
 
 
+@receiver(access.signed_out, dispatch_uid="live.person_signed_out")
+async def _person_signed_out(person_pk: int, **_: Any) -> None:
+    """Close all sockets of a person who signed out, or whose credential is not accepted any more."""
+    layer = get_channel_layer()
+    if layer is not None:
+        await layer.group_send(_group_of_person(person_pk), {"type": "signed.out"})
+
+
 def _signal(group: str, kind: str, **more: str) -> None:
     layer = get_channel_layer()
     if layer is not None:

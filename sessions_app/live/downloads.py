@@ -22,6 +22,7 @@ from sessions_app.live.questions import AskedWrongError, extent_of, flag, number
 from sessions_app.live.reading import kept_of, pieces_of
 from sessions_app.live.searching import QueryError, Step, search
 from sessions_app.live.spool import Extent, Kept
+from sessions_app.live.staying import while_signed_in
 from sessions_app.live.turns import BusyError, turns
 from sessions_app.models import Person, Record
 from sessions_app.plain_text import CONTENT_TYPE, as_text, dressed
@@ -48,7 +49,8 @@ async def log(
         pieces = _all_of(kept) if kept is not None and kept.extents else None
     if pieces is None and failure is not None:
         return as_text(f"{failure} {failure.advice}\n", record, "log", status=502)
-    answer = StreamingHttpResponse(pieces or _nothing(), content_type=CONTENT_TYPE)
+    passed_on = while_signed_in(request.person, pieces or _nothing())
+    answer = StreamingHttpResponse(passed_on, content_type=CONTENT_TYPE)
     return dressed(answer, record, "log")
 
 
@@ -81,7 +83,8 @@ async def log_kept(request: PortalRequest, slug: str) -> HttpResponseBase:
         return _instead(request, 422, str(error))
     except BusyError:
         return _instead(request, 429, "You have several searches under way. Try again when one has ended.")
-    return dressed(StreamingHttpResponse(chunks, content_type=CONTENT_TYPE), record, "log-kept")
+    passed_on = while_signed_in(request.person, chunks)
+    return dressed(StreamingHttpResponse(passed_on, content_type=CONTENT_TYPE), record, "log-kept")
 
 
 async def _asked_for(request: PortalRequest, record: Record) -> AsyncIterator[bytes]:

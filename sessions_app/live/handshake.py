@@ -9,10 +9,10 @@ from typing import Any, TypeVar
 
 from asgiref.sync import ThreadSensitiveContext, sync_to_async
 from django.conf import settings
-from django.contrib.auth import SESSION_KEY
 from django.db import connections as databases
 from django.http import parse_cookie
 
+from sessions_app import access
 from sessions_app.live.per_loop import PerLoop
 from sessions_app.models import Person
 
@@ -47,11 +47,7 @@ def session_key_of(scope: Scope) -> str:
 
 async def person_of(key: str) -> Person | None:
     """Return who is signed in with this session now."""
-    store = import_module(settings.SESSION_ENGINE).SessionStore(key)
-    said = (await store.aload()).get(SESSION_KEY)
-    if said is None or not str(said).isdigit():
-        return None
-    return await Person.objects.filter(pk=int(said)).afirst()
+    return await access.person_of(import_module(settings.SESSION_ENGINE).SessionStore(key))
 
 
 async def with_own_thread(work: Awaitable[T]) -> T:

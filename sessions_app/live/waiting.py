@@ -15,6 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
+from sessions_app.live.staying import staying
 from sessions_app.live.topics import FollowedTopic, LogTopic
 from sessions_app.models import Person
 
@@ -100,13 +101,15 @@ async def frames_for(person: Person, topic: FollowedTopic, seen: Seen) -> list[s
     if seen.partial and isinstance(topic, LogTopic):
         topic.shows_some_partial()
     waiter = Waiter(person)
-    with _place_of(person):
+    with _place_of(person), staying(person, waiter.wake) as stay:
         topic.feed.join(waiter)
         try:
             async with asyncio.timeout(PATIENCE):
-                while not (frames := _frames_now(topic, seen)):
+                while not stay.over:
+                    if frames := _frames_now(topic, seen):
+                        return frames
                     await waiter.woken()
-                return frames
+                return []
         except TimeoutError:
             return []
         finally:

@@ -31,6 +31,10 @@ class CredentialManager(models.Manager["Credential"]):
         except vault.VaultError:
             return None
 
+    async def adrop_refused(self, person: Person, token: str) -> bool:
+        """Forget the credential if it is still this one; say whether it was."""
+        return await self.atoken(person) == token and bool((await self.filter(person=person).adelete())[0])
+
     async def adrop(self, person: Person) -> None:
         """Forget the person's credential."""
         await self.filter(person=person).adelete()

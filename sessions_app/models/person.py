@@ -23,6 +23,8 @@ class Person(AbstractBaseUser):
     platform = models.CharField(max_length=300)
     name = models.CharField(max_length=150)
     joined = models.DateTimeField(auto_now_add=True)
+    # How often they signed out: what a browser was signed in before that ends with it, in all their browsers.
+    departures = models.PositiveIntegerField(default=0)
     # There is no password here: a platform vouches for each person.
     password = None  # type: ignore[assignment]
 
@@ -45,5 +47,5 @@ class Person(AbstractBaseUser):
         return f"person:{self.pk}"
 
     def get_session_auth_hash(self) -> str:
-        """Return nothing to compare: signing out deletes the session row itself."""
-        return ""
+        """Return what a browser's session must hold to be theirs still."""
+        return str(self.departures) if self.departures else ""

@@ -12,7 +12,7 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 
-from sessions_app import connections
+from sessions_app import access, connections
 from sessions_app.client import errors
 from sessions_app.models import Credential, Person, WelcomeKey
 from sessions_app.pasted import first_strange, token_of, trimmed
@@ -66,11 +66,11 @@ async def welcome(request: PortalRequest) -> HttpResponse:
 
 @require_POST
 async def leave(request: PortalRequest) -> HttpResponse:
-    """Sign out: the browser's session ends and the kept credential goes, so that no other browser can use it either."""
+    """Sign out: every browser session of this person ends, and the kept credential goes."""
     person = request.person
     await request.session.aflush()
     if person is not None:
-        await Credential.objects.adrop(person)
+        await access.sign_out(person)
         connections.forget(person)
     response = redirect("signin:start")
     response.headers["Clear-Site-Data"] = '"cache", "storage"'
@@ -82,7 +82,7 @@ async def enter(request: HttpRequest, person: Person) -> None:
     await request.session.aflush()
     await request.session.aset(SESSION_KEY, str(person.pk))
     await request.session.aset(BACKEND_SESSION_KEY, "")
-    await request.session.aset(HASH_SESSION_KEY, "")
+    await request.session.aset(HASH_SESSION_KEY, person.get_session_auth_hash())
     await sync_to_async(request.session.save)()
 
 
@@ -91,6 +91,7 @@ def _form(request: PortalRequest, back: str, error: Exception | None = None) -> 
     by_password = "password" in request.POST
     context = {
         "next": back,
+        "has_expired": request.GET.get("why") == "expired",
         "is_local": settings.PLATFORM_IS_LOCAL,
         "takes_passwords": bool(settings.PLATFORM_LOGIN),
         "username": request.POST.get("username", "")[:LONGEST_NAME],

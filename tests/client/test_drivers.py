@@ -620,6 +620,24 @@ async def test_a_provider_without_a_token_is_told_and_nobody_is_asked_for_nobody
     assert platform.asked == []
 
 
+async def test_a_refused_token_is_not_sent_again_where_there_is_no_other(
+    pool: AsyncPool, platform: Platform
+) -> None:
+    tokens = iter(["refused"])
+
+    async def provide() -> str:
+        for token in tokens:
+            return token
+        raise errors.NotSignedInError
+
+    platform.always(b"Token has expired", 401)
+    session = AsyncSession(pool=pool, token=provide)
+    for _ in range(3):
+        with pytest.raises(errors.NotSignedInError):
+            await session.fetch()
+    assert len(platform.asked) == 1
+
+
 async def test_what_goes_wrong_in_a_provider_is_raised_as_it_is(pool: AsyncPool, platform: Platform) -> None:
     async def provide() -> str:
         raise LookupError("no way to refresh")

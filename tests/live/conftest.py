@@ -7,6 +7,7 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from sessions_app.live import events_feed, feeds, list_feed, log_feed, rhythm, shared
 from sessions_app.models import Person, Record
@@ -63,7 +64,7 @@ async def platform_source(source: FakeSource) -> AsyncIterator[FakeSource]:
 
 @pytest.fixture
 async def alice(transactional_db: None) -> Person:
-    return await Person.objects.aenter("http://platform", "alice")
+    return await Person.objects.aenter(settings.PLATFORM_KEY, "alice")
 
 
 @pytest.fixture

@@ -15,6 +15,7 @@ from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.db import SessionStore
 
+from sessions_app import access
 from sessions_app.client import errors
 from sessions_app.live import consumers, feeds, following, spool
 from sessions_app.live.consumers import Limits, LiveConsumer
@@ -115,6 +116,23 @@ async def test_who_is_not_signed_in_is_told_so(platform_source: FakeSource) -> N
         assert await tab.closed() == 4401
 
 
+async def test_signing_out_closes_the_sockets_of_all_that_persons_browsers(
+    alice: Person, platform_source: FakeSource
+) -> None:
+    bob = await Person.objects.aenter(settings.PLATFORM_KEY, "bob")
+    tabs = [Tab(await key_of(each)) for each in (alice, alice, bob)]
+    for tab in tabs:
+        assert await tab.open()
+    began = time.monotonic()
+    await access.sign_out(alice)
+    assert [await tab.closed() for tab in tabs[:2]] == [4401, 4401]
+    assert time.monotonic() - began < 2
+    again = Tab(await key_of(alice))
+    assert await again.open()
+    assert await again.closed() == 4401
+    await tabs[2].leave()
+
+
 async def test_another_origin_is_refused_before_anything_is_built(alice: Person, alices: Record) -> None:
     assert not await Tab(await key_of(alice), origin=b"http://localhost:8001").open()
 
@@ -153,7 +171,7 @@ async def test_events_and_the_sessions_state_come_through(
 async def test_a_strangers_session_looks_like_none_and_costs_nothing(
     alices: Record, platform_source: FakeSource
 ) -> None:
-    bob = await Person.objects.aenter("http://platform", "bob")
+    bob = await Person.objects.aenter(settings.PLATFORM_KEY, "bob")
     tab = Tab(await key_of(bob))
     await tab.open()
     for what in ("log", "events"):
@@ -391,7 +409,7 @@ async def test_a_topic_that_is_no_longer_theirs_is_denied(
     await tab.open()
     await tab.follow_log(alices)
     await tab.hear("log")
-    bob = await Person.objects.aenter("http://platform", "bob")
+    bob = await Person.objects.aenter(settings.PLATFORM_KEY, "bob")
     await Record.objects.filter(pk=alices.pk).aupdate(owner=bob)
     assert await tab.hear("denied", s=alices.slug, w="log")
     assert not feeds.registry().feeds[(alices.pk, "log")].viewers

@@ -132,6 +132,8 @@ function signedOut() {
   stopWatching();
   stopPolling();
   become("signed-out");
+  // What looks again is led to sign in, and back; a page with a form keeps what was typed.
+  document.body.dispatchEvent(new CustomEvent("sessions-changed"));
 }
 
 // Over HTTP.
