@@ -66,6 +66,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "sessions_app.middleware.secure_responses",
     "servestatic.middleware.ServeStaticMiddleware",
+    "sessions_app.middleware.answer_for_nobody",
     "sessions_app.middleware.name_the_portal",
     "sessions_app.middleware.compress_pages",
     "sessions_app.middleware.load_session",
@@ -122,6 +123,7 @@ SESSION_COOKIE_NAME = (
 )
 SESSION_COOKIE_SECURE = SECURE
 SESSION_COOKIE_HTTPONLY = True
+SESSION_ENGINE = "sessions_app.signin.browsers"
 SESSION_SERIALIZER = "django.contrib.sessions.serializers.JSONSerializer"
 SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = int(env.number("CANFARWEB_SESSION_SECONDS", 7 * 86400, low=300, high=90 * 86400))
@@ -152,6 +154,8 @@ TIME_ZONE = "UTC"
 USE_TZ = True
 
 DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+# A larger body waits on the disk, so that a hundred at once cost no memory.
+FILE_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 DATA_UPLOAD_MAX_NUMBER_FIELDS = 3000
 # What Django's own steps do, which these look for by name, `secure_responses` and `check_forgery` do without a thread.
 SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
@@ -159,7 +163,13 @@ SILENCED_SYSTEM_CHECKS = ["security.W001", "security.W002", "security.W003"]
 LOGGING = {
     "version": 1,
     "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
+    "formatters": {
+        "line": {
+            "()": "sessions_app.log_lines.Line",
+            "format": "{asctime} {levelname} {name}: {message}",
+            "style": "{",
+        }
+    },
     "handlers": {"console": {"class": "logging.StreamHandler", "formatter": "line"}},
     "root": {"handlers": ["console"], "level": "WARNING"},
     "loggers": {

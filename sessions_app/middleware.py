@@ -7,14 +7,17 @@ only touches memory it is called here directly; where it may wait (the session r
 from __future__ import annotations
 
 import gzip
+import logging
 import secrets
 from collections.abc import Awaitable, Callable
 from typing import cast
+from urllib.parse import urlsplit
 
 from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.middleware import SessionMiddleware
+from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.middleware.csrf import CsrfViewMiddleware
 from django.utils.cache import patch_vary_headers
@@ -22,6 +25,8 @@ from django.utils.decorators import async_only_middleware
 
 from sessions_app import access
 from sessions_app.frame import milliseconds
+
+logger = logging.getLogger(__name__)
 
 GetResponse = Callable[[HttpRequest], Awaitable[HttpResponse]]
 
@@ -70,13 +75,37 @@ def secure_responses(get_response: GetResponse) -> GetResponse:
             response.headers.setdefault(name, value)
         if settings.SECURE:
             response.headers.setdefault("Strict-Transport-Security", "max-age=31536000")
-        if not request.path.startswith("/static/"):
-            response.headers.setdefault("Cache-Control", "private, no-store")
+        # What may be kept says so itself.
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        if "no-store" in response.headers["Cache-Control"]:
             response.headers["X-Server-Time"] = str(milliseconds())
             patch_vary_headers(response, ["Cookie", "HX-Request"])
         return response
 
     return middleware
+
+
+@async_only_middleware
+def answer_for_nobody(get_response: GetResponse) -> GetResponse:
+    """Answer what is no page of the portal before it is asked who is there: nothing of a person can be in it."""
+
+    async def middleware(request: HttpRequest) -> HttpResponse:
+        if request.path_info.startswith(f"/{settings.STATIC_URL.strip('/')}/"):
+            return _plainly(404, "There is nothing at this address.")
+        if request.path_info == "/healthz" and request.method in SAFE:
+            return _plainly(200, "ok")
+        try:
+            request.get_host()
+        except DisallowedHost:
+            logger.warning("security: event=unknown_host host=%r", request.headers.get("host", "")[:100])
+            return _plainly(400, "This portal does not answer to the name that it was asked by.")
+        return await get_response(request)
+
+    return middleware
+
+
+def _plainly(status: int, words: str) -> HttpResponse:
+    return HttpResponse(f"{words}\n", status=status, content_type="text/plain; charset=utf-8")
 
 
 @async_only_middleware
@@ -88,7 +117,6 @@ def name_the_portal(get_response: GetResponse) -> GetResponse:
         if host == "127.0.0.1" and settings.PORTAL_HOST == "localhost" and request.method in SAFE:
             here = f"http://localhost{':' + port if port.isdigit() else ''}{request.get_full_path()}"
             return HttpResponsePermanentRedirect(here)
-        request.get_host()  # An unknown host name ends here, with a 400.
         return await get_response(request)
 
     return middleware
@@ -157,11 +185,33 @@ def check_forgery(get_response: GetResponse) -> GetResponse:
 
 def _from_elsewhere(forgery: CsrfViewMiddleware, request: HttpRequest) -> HttpResponse | None:
     """Refuse what the browser says comes from another site; an older one says nothing and the token decides."""
-    site = request.headers.get("sec-fetch-site", "same-origin")
-    if request.method in SAFE or site in {"same-origin", "none"}:
+    if request.method in SAFE or not (reason := _foreign(request)):
         return None
-    refused: HttpResponse = forgery._reject(request, "The request comes from another site.")  # type: ignore[attr-defined]
+    refused: HttpResponse = forgery._reject(request, reason)  # type: ignore[attr-defined]
     return refused
+
+
+def _foreign(request: HttpRequest) -> str:
+    """Return why a change was not asked for by a page of ours, as far as the browser tells, or nothing."""
+    if request.headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
+        return "The request comes from another site."
+    # Neither a form nor a script of ours asks so; a page elsewhere can, without being allowed to see the answer.
+    if request.headers.get("sec-fetch-mode", "navigate") == "no-cors":
+        return "The request comes from no form."
+    if request.content_type == "text/plain":
+        return "The request holds no form."
+    referer = request.headers.get("referer")
+    if referer and "origin" not in request.headers and not _is_ours(request, referer):
+        return "The request comes from a page of another site."
+    return ""
+
+
+def _is_ours(request: HttpRequest, address: str) -> bool:
+    try:
+        parts = urlsplit(address)
+    except ValueError:
+        return False
+    return (parts.scheme, parts.netloc) == (request.scheme, request.get_host())
 
 
 @async_only_middleware

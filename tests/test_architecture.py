@@ -42,6 +42,7 @@ ALLOWED = {
         "client",
         "guarding",
         "pasted",
+        "log_lines",
         "plain_text",
         "django",
     },
@@ -51,6 +52,7 @@ ALLOWED = {
     "pasted": set(),
     "kinds": set(),
     "frame": {"django"},
+    "log_lines": {"django"},
 }
 OURS = {path.stem for path in APP.iterdir() if path.suffix == ".py" or path.is_dir()}
 

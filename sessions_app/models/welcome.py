@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import secrets
 from datetime import timedelta
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.db import models
 from django.utils import timezone
@@ -33,10 +33,14 @@ class WelcomeKeyManager(models.Manager["WelcomeKey"]):
         self.create(person=person, digest=_digest(key), sealed=sealed, expires=timezone.now() + LIFETIME)
         return key
 
+    async def afor(self, key: str) -> Person | None:
+        """Return whom the key would sign in, without using it."""
+        row = await self.filter(**_valid(key)).select_related("person").afirst()
+        return row.person if row else None
+
     async def ause(self, key: str) -> Person | None:
         """Return whom the key signs in and use it up; None when it is unknown, old or used."""
-        valid = self.filter(digest=_digest(key), used=None, expires__gt=timezone.now())
-        if await valid.aupdate(used=timezone.now()) != 1:
+        if await self.filter(**_valid(key)).aupdate(used=timezone.now()) != 1:
             return None
         row = await self.select_related("person").aget(digest=_digest(key))
         if row.sealed:
@@ -58,6 +62,10 @@ class WelcomeKey(models.Model):
 
     def __str__(self) -> str:
         return f"welcome key of {self.person_id}"
+
+
+def _valid(key: str) -> dict[str, Any]:
+    return {"digest": _digest(key), "used": None, "expires__gt": timezone.now()}
 
 
 def _digest(key: str) -> str:

@@ -10,7 +10,7 @@ from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_K
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
-from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.http import require_http_methods, require_POST
 
 from sessions_app import access, connections
 from sessions_app.client import errors
@@ -22,6 +22,7 @@ from sessions_app.views.onward import onward, own_path
 # It travels in a header, and servers take 8 KiB of all headers together.
 LONGEST_TOKEN = 7000
 LONGEST_NAME = 150
+LONGEST_KEY = 100
 LONGEST_PASSWORD = 1024
 # The form's secret lives in a session of its own until somebody signs in.
 ANONYMOUS_SECONDS = 3600
@@ -51,10 +52,20 @@ async def start(request: PortalRequest) -> HttpResponse:
     return onward(request, back, "You are signed in") if back else redirect("sessions:list")
 
 
-@require_GET
+@require_http_methods(["GET", "POST"])
+@sensitive_post_parameters("key")
+@sensitive_variables("key")
 async def welcome(request: PortalRequest) -> HttpResponse:
-    """Sign in by the one-time link that `manage.py up` prints."""
-    person = await WelcomeKey.objects.ause(request.GET.get("key", ""))
+    """Sign in by the one-time link that `manage.py up` prints: it shows for whom, and a button does it.
+
+    A link that signed in by itself could put somebody else's account before a person who follows it.
+    """
+    key = (request.POST if request.method == "POST" else request.GET).get("key", "")[:LONGEST_KEY]
+    if request.method == "GET" and (name := await WelcomeKey.objects.afor(key)):
+        if request.person is None:
+            await request.session.aset_expiry(ANONYMOUS_SECONDS)
+        return render(request, "signin/welcome.html", {"key": key, "name": name, "area": ""})
+    person = await WelcomeKey.objects.ause(key) if request.method == "POST" else None
     if person is None:
         if request.person is not None:
             return redirect("sessions:list")

@@ -149,6 +149,7 @@ def signed_in(portal: Portal, browser: Browser) -> dict:
         context = browser.new_context()
         page = context.new_page()
         page.goto(portal.welcome)
+        page.get_by_role("button", name="Sign in as").click()
         page.get_by_role("heading", name="Sessions", exact=True).wait_for()
         portal.cookies = context.storage_state()
         context.close()

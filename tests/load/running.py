@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -110,7 +111,13 @@ async def browser(running: Portal) -> AsyncIterator[aiohttp.ClientSession]:
         deadline = time.monotonic() + 15
         while True:
             try:
-                async with client.get(_local(running.welcome), allow_redirects=False) as answer:
+                plain = {"Accept-Encoding": "identity"}
+                async with client.get(_local(running.welcome), headers=plain) as answer:
+                    page = await answer.text()
+                fields = dict(re.findall(r'name="(csrfmiddlewaretoken|key)" value="([^"]+)"', page))
+                async with client.post(
+                    running.welcome.partition("?")[0], data=fields, allow_redirects=False
+                ) as answer:
                     assert answer.status == 302, f"The welcome link answered {answer.status}."
                     break
             except aiohttp.ClientConnectionError:

@@ -1,11 +1,15 @@
 """What every answer carries, and which requests are refused before a view sees them."""
 
+import io
+import logging
 import re
 
 import pytest
 from django.test import AsyncClient, RequestFactory
 
+from sessions_app import access
 from sessions_app.connections import connection_for
+from sessions_app.log_lines import Line
 from sessions_app.middleware import name_the_portal
 from sessions_app.models import Operation, Person, Record
 from tests.conftest import until
@@ -20,6 +24,17 @@ def strict(alice) -> AsyncClient:
     client = AsyncClient(enforce_csrf_checks=True)
     client.cookies = alice.cookies
     return client
+
+
+@pytest.fixture
+def log_lines():
+    """The lines that a terminal would show, as they would be written."""
+    written = io.StringIO()
+    handler = logging.StreamHandler(written)
+    handler.setFormatter(Line("{asctime} {levelname} {name}: {message}", style="{"))
+    logging.getLogger().addHandler(handler)
+    yield lambda: written.getvalue().splitlines()
+    logging.getLogger().removeHandler(handler)
 
 
 async def token(client: AsyncClient) -> str:
@@ -39,6 +54,13 @@ async def test_a_form_without_its_token_does_nothing(strict):
     [
         {"Sec-Fetch-Site": "cross-site"},
         {"Sec-Fetch-Site": "same-site"},
+        {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "no-cors"},
+        {"Sec-Fetch-Mode": "no-cors"},
+        {"Referer": "http://evil.example/page"},
+        {"Referer": "http://testserver.evil.example/"},
+        {"Referer": "http://testserver:8001/"},
+        {"Referer": "https://testserver/"},
+        {"Referer": "http://[bad"},
         {"Origin": "http://evil.example"},
         {"Origin": "http://s-abc.localhost:8001"},
         {"Origin": "null"},
@@ -51,10 +73,82 @@ async def test_a_form_from_another_site_does_nothing_even_with_the_token(strict,
     assert not await Operation.objects.aexists()
 
 
-async def test_our_own_form_is_taken(strict):
+@pytest.mark.parametrize(
+    "headers",
+    [
+        {},
+        {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "navigate"},
+        {"Sec-Fetch-Site": "same-origin", "Sec-Fetch-Mode": "cors"},
+        {"Origin": "http://testserver"},
+        {"Referer": "http://testserver/launch?kind=notebook"},
+    ],
+)
+async def test_our_own_form_is_taken(strict, headers):
     values = launch_values(csrfmiddlewaretoken=await token(strict))
-    answer = await strict.post("/launch", values, headers={"Sec-Fetch-Site": "same-origin"})
+    answer = await strict.post("/launch", values, headers=headers)
     assert answer.status_code == 302
+
+
+async def test_plain_text_is_no_form(strict):
+    body = f"csrfmiddlewaretoken={await token(strict)}"
+    answer = await strict.post("/signout", body, content_type="text/plain")
+    assert answer.status_code == 403
+
+
+async def test_whoever_comes_through_a_proxy_that_is_not_believed_is_told_what_to_set(strict):
+    values = launch_values(csrfmiddlewaretoken=await token(strict))
+    answer = await strict.post("/launch", values, headers={"Origin": "https://testserver"})
+    assert answer.status_code == 403
+    assert "CANFARWEB_BEHIND_TLS_PROXY=true has to be set" in answer.text
+
+
+@pytest.mark.parametrize(
+    "address", ["/static/nothing.css", "/static/", "/static/../static/x", "/static/%2e%2e/x"]
+)
+async def test_what_is_no_page_of_the_portal_is_nobodys(alice, address):
+    answer = await alice.get(address)
+    assert answer.status_code == 404
+    assert answer.headers["Cache-Control"] == "private, no-store"
+    assert answer.headers["Content-Type"].startswith("text/plain")
+    assert str(alice.person) not in answer.text
+    assert "csrf" not in answer.text
+    assert not answer.cookies
+
+
+async def test_whether_the_portal_lives_is_asked_without_a_person_or_a_database(alice, monkeypatch):
+    monkeypatch.setattr(access, "person_of", None)
+    answer = await alice.get("/healthz")
+    assert (answer.status_code, answer.text) == (200, "ok\n")
+    assert not answer.cookies
+
+
+@pytest.mark.parametrize("host", ["evil.example", "evil.example" * 400, "a b", "localhost\x1b[2J", "*"])
+async def test_an_unknown_host_is_one_short_line_of_log(alice, log_lines, settings, host):
+    settings.ALLOWED_HOSTS = ["localhost"]
+    answer = await alice.get("/", headers={"Host": host})
+    assert answer.status_code == 400
+    assert str(alice.person) not in answer.text
+    [line] = log_lines()
+    assert len(line) < 400
+    assert line.isprintable()
+
+
+async def test_a_forged_form_is_one_short_line_of_log(strict, log_lines):
+    await strict.post("/launch" + "?x=\x1b[2J%0a" + "y" * 6000, launch_values())
+    [line] = log_lines()
+    assert "Forbidden" in line
+    assert len(line) < 400
+    assert line.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("address", "typed"),
+    [("/launch", {f"f{n}": "" for n in range(4000)}), ("/launch", {"name": "x" * 2_000_000})],
+)
+async def test_a_form_that_is_none_is_one_short_line_of_log(strict, log_lines, address, typed):
+    assert (await strict.post(address, typed)).status_code in {400, 403, 413}
+    assert all(len(line) < 400 for line in log_lines())
+    assert len(log_lines()) <= 2
 
 
 @pytest.mark.parametrize("address", ["/", "/launch", "/nothing", "/signin", "/welcome?key=x", "/healthz"])

@@ -1,5 +1,6 @@
 """Who gets in, how, and that nothing is left behind when they leave."""
 
+import asyncio
 import json
 import re
 import subprocess
@@ -8,10 +9,14 @@ import uuid
 
 import pytest
 from django.conf import settings
+from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.models import Session
+from django.core import signing
 from django.test import AsyncClient
 
 from sessions_app.models import Credential, Person, WelcomeKey
+from sessions_app.signin import browsers
+from sessions_app.signin.browsers import SessionStore
 from sessions_app.views.onward import own_path
 from tests.platforms import ROOT
 
@@ -34,10 +39,47 @@ async def test_a_strangers_fragment_sends_the_whole_page_to_sign_in(anonymous):
 async def test_the_welcome_link_signs_in_once(platform, anonymous):
     person = await Person.objects.aenter(settings.PLATFORM_KEY, platform.user)
     key = await _made(person)
-    first = await anonymous.get(f"/welcome?key={key}")
-    second = await AsyncClient().get(f"/welcome?key={key}")
-    assert (first.status_code, first.url) == (302, "/")
-    assert second.status_code == 410
+    shown = [await anonymous.get(f"/welcome?key={key}") for _ in range(2)]
+    assert [each.status_code for each in shown] == [200, 200]
+    assert f"Sign in as {platform.user}</button>" in shown[0].text
+    assert (await anonymous.get("/")).status_code == 302
+    answers = await asyncio.gather(*(AsyncClient().post("/welcome", {"key": key}) for _ in range(5)))
+    assert sorted(each.status_code for each in answers) == [302, 410, 410, 410, 410]
+    assert (await anonymous.get(f"/welcome?key={key}")).status_code == 410
+
+
+async def test_a_welcome_link_needs_the_form_of_its_own_page(platform):
+    """Whoever is led to it from elsewhere is not signed in as somebody else."""
+    person = await Person.objects.aenter(settings.PLATFORM_KEY, platform.user)
+    key = await _made(person)
+    client = AsyncClient(enforce_csrf_checks=True)
+    assert (await client.post("/welcome", {"key": key})).status_code == 403
+    page = await client.get(f"/welcome?key={key}")
+    secret = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', page.text)[1]
+    answer = await client.post("/welcome", {"key": key, "csrfmiddlewaretoken": secret})
+    assert (answer.status_code, answer.url) == (302, "/")
+
+
+async def test_a_visitor_leaves_no_row_behind(anonymous):
+    for _ in range(3):
+        page = await AsyncClient().get("/signin")
+        assert len(page.cookies[settings.SESSION_COOKIE_NAME].value) < 1000
+    client = AsyncClient(enforce_csrf_checks=True)
+    secret = re.search(r'name="csrfmiddlewaretoken" value="(\w+)"', (await client.get("/signin")).text)[1]
+    answer = await client.post("/signin", {"token": "two words", "csrfmiddlewaretoken": secret})
+    assert answer.status_code == 400
+    assert (await AsyncClient(enforce_csrf_checks=True).post("/signin", {"token": "x"})).status_code == 403
+    assert not await Session.objects.aexists()
+
+
+async def test_a_visitors_cookie_that_was_changed_or_is_old_says_nothing(anonymous, monkeypatch):
+    await anonymous.get("/signin")
+    key = anonymous.cookies[settings.SESSION_COOKIE_NAME].value
+    assert (await SessionStore(key).aload()) != {}
+    assert (await SessionStore(key[:-1] + ("A" if key[-1] != "A" else "B")).aload()) == {}
+    assert (await SessionStore("~" + signing.dumps({SESSION_KEY: "1"})).aload()) == {}
+    monkeypatch.setattr(browsers, "SECONDS", -1)
+    assert (await SessionStore(key).aload()) == {}
 
 
 async def test_a_newer_welcome_link_ends_the_older(platform, anonymous):
@@ -120,7 +162,7 @@ async def test_a_welcome_link_brings_its_credential_along(platform, anonymous, c
     person = await Person.objects.aenter(settings.PLATFORM_KEY, platform.user)
     key = await _made(person, platform.token)
     assert not await Credential.objects.aexists()
-    await anonymous.get(f"/welcome?key={key}")
+    await anonymous.post("/welcome", {"key": key})
     assert (await anonymous.get("/")).status_code == 200
     assert not await WelcomeKey.objects.exclude(sealed="").aexists()
 

@@ -18,6 +18,7 @@ pytestmark = pytest.mark.django_db(transaction=True)
 LEADS = {
     "theme": "a page that goes on by itself",
     "signin:start": "the sessions page, or a page that goes on by itself",
+    "signin:welcome": "the sessions page",
     "signin:leave": "the sign-in page",
     "sessions:launch": "the page of a session or of an operation",
     "sessions:launch-check": "nowhere: it is a fragment",
