@@ -141,7 +141,7 @@ def test_only_the_connections_unseal_a_session_id():
     }
     assert users == {
         "models/record.py",
-        *(f"connections/{name}.py" for name in ("connection", "redaction", "writes")),
+        *(f"connections/{name}.py" for name in ("connection", "launch", "redaction")),
     }
 
 

@@ -8,7 +8,7 @@ import pytest
 
 from sessions_app import connections
 from sessions_app.client import errors
-from sessions_app.connections import refusals, rows, tasks, writes
+from sessions_app.connections import change, refusals, rows, tasks
 from sessions_app.models import Record, Step
 from tests.conftest import until
 from tests.portal.conftest import FRAGMENT
@@ -124,7 +124,7 @@ async def test_what_was_sent_already_cannot_be_destroyed_and_taken_back_once_mor
         sent.set()
         await go_on.wait()
 
-    monkeypatch.setattr(writes, "before_destroy", [look])
+    monkeypatch.setattr(change, "before_destroy", [look])
     settings.UNDO_SECONDS = 0
     first = asyncio.create_task(alice.post("/destroy", {"s": slug}, headers=FRAGMENT))
     await sent.wait()

@@ -12,7 +12,7 @@ import pytest
 import pytest_asyncio
 
 from sessions_app import connections
-from sessions_app.connections import writes
+from sessions_app.connections import search
 from sessions_app.models import Operation, Step
 from sessions_app.models.journal import StepState
 from tests.conftest import until
@@ -77,8 +77,8 @@ class Wire:
 
 @pytest_asyncio.fixture
 async def wire(platform, settings, monkeypatch) -> AsyncIterator[Wire]:
-    monkeypatch.setattr(writes, "SEARCH_INTERVAL", 0.1)
-    monkeypatch.setattr(writes, "SEARCH_TIME", 1.5)
+    monkeypatch.setattr(search, "SEARCH_INTERVAL", 0.1)
+    monkeypatch.setattr(search, "SEARCH_TIME", 1.5)
     wire = Wire("127.0.0.1", urlsplit(platform.url).port)
     server = await wire.serve()
     settings.PLATFORM_URL = f"http://localhost:{server.sockets[0].getsockname()[1]}/skaha/v1"
@@ -98,7 +98,7 @@ def listed(platform) -> list[str]:
 
 
 async def test_a_launch_whose_answer_was_lost_is_found_and_not_sent_again(wire, alice, platform, monkeypatch):
-    monkeypatch.setattr(writes, "SEARCH_TIME", 60)
+    monkeypatch.setattr(search, "SEARCH_TIME", 60)
     await alice.get("/")
     wire.fate = "lose one"
     await alice.post("/launch", launch_values(name="Lost-One"))
@@ -137,14 +137,14 @@ async def test_a_launch_that_never_arrived_says_so(wire, alice, platform):
 
 
 async def test_while_it_is_looked_for_the_list_says_so(wire, alice, monkeypatch):
-    monkeypatch.setattr(writes, "SEARCH_TIME", 30)
+    monkeypatch.setattr(search, "SEARCH_TIME", 30)
     monkeypatch.setattr("sessions_app.views.launch.PATIENCE", 0.2)
     wire.fate = "cut before"
     answer = await alice.post("/launch", launch_values(name="wanted"))
     page = await alice.get("/", headers=FRAGMENT)
     assert "The answer to the launch of “wanted” was lost" in page.text
     assert "Checking" in (await alice.get(answer.url)).text
-    monkeypatch.setattr(writes, "SEARCH_TIME", 0)
+    monkeypatch.setattr(search, "SEARCH_TIME", 0)
     await until(settled, what="the launch to be settled")
 
 
