@@ -29,6 +29,8 @@ from sessions_app.models.journal import StepState, Verb
 logger = logging.getLogger(__name__)
 
 
+# So many seconds a renewal waits for a list with the new end.
+NEW_END_PATIENCE = 5.0
 # A destroyed session may linger in the list; it is looked for this long.
 VANISH_TIME = 10.0
 # Who wants to look at sessions before they are destroyed, and how long a destroy waits for that, in seconds.
@@ -90,7 +92,7 @@ async def _run_renew(connection: Connection, operation: Operation, records: Sequ
     before = {row.slug: row.expires for row in connection.listing.rows()}
     outcomes = await connection.session.outcomes.renew(ids)
     connection.expire_rows()
-    reading = await connection.rows(patience=5.0)
+    reading = await connection.rows(patience=NEW_END_PATIENCE)
     after = {row.slug: row.expires for row in reading.value or ()} if reading.current else {}
     for step, record, session_id, outcome in zip(steps, records, ids, outcomes, strict=True):
         if outcome.error is not None:

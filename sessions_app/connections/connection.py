@@ -6,6 +6,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol
 
@@ -18,6 +19,7 @@ from sessions_app.connections.reading import Reading, SharedRead
 from sessions_app.connections.redaction import hidden, secret_of
 from sessions_app.connections.rows import Listing, Row
 from sessions_app.models import Credential, Person, Record, Step
+from sessions_app.models.record import fitting
 from sessions_app.signin import vault
 
 logger = logging.getLogger(__name__)
@@ -99,7 +101,7 @@ class Connection:
         if reading.value is None:
             return reading
         # Reasons and fresh launches reach the listing between two reads.
-        return Reading(self.listing.rows(), reading.taken, reading.error, reading.slow)
+        return replace(reading, value=self.listing.rows())
 
     def lately_never_sent(self) -> list[Step]:
         """Return the destroys that a stopped portal left unsent, for as long as that is news."""
@@ -138,22 +140,26 @@ class Connection:
         """Bring the record's events and reason up to date, as far as the platform still tells them."""
         reading = await self.events(record)
         # What was queued, or is over for an hour, has no events and says so with a 404.
-        events = [] if isinstance(reading.error, errors.NotFoundError) else reading.value
+        is_absent = isinstance(reading.error, errors.NotFoundError)
+        events = [] if is_absent else reading.value
         if events is None:
             return
         # The list holds its own copy of the record, which is the one whose reason the rows show.
         known = self.listing.known(record.slug)
         for each in {id(each): each for each in (record, known.record if known else record)}.values():
-            await self._tell(each, events)
+            await timeline.keep_events(each, events)
+            # What was told before the end does not tell why it ended.
+            if each.state != "failed" or reading.current or is_absent:
+                await self._explain_by(each, events)
 
-    async def _tell(self, record: Record, events: list[values.Event]) -> None:
-        """Keep the events and what they explain; what the platform forgot stays as it was kept."""
-        await timeline.keep_events(record, events)
-        reason = reasons.sentence(record.state, events) if events or not record.reason else record.reason
+    async def _explain_by(self, record: Record, events: list[values.Event]) -> None:
+        """Keep what the events explain; what the platform forgot stays as it was kept."""
+        told = reasons.sentence(record.state, events) if events or not record.reason else record.reason
+        reason = fitting(told)
         if record.reason != reason:
-            record.reason = reason
+            # Written first: what could not be stored is not believed, and is tried again with the next look.
+            await record.anote({"reason": reason})
             self.listing.touch()
-            await record.asave(update_fields=["reason"])
 
     async def history(self, record: Record) -> list[timeline.TimelineRow]:
         """Return the session's states and what people did with it, without its id."""

@@ -222,6 +222,9 @@ def told_events(record: Record) -> list[ToldEvent]:
 
 def explained(record: Record, state: str) -> reasons.Explanation:
     """Return why the record's session is in ``state``, from what is kept of it."""
+    # That no reason is given can be said once it was asked for: then there is a reason, or the events are kept.
+    if state == "failed" and not (record.events or record.reason or record.events_kept_at):
+        return reasons.Explanation()
     age = (datetime.now(UTC) - since(record)).total_seconds()
     return reasons.explain(state, told_events(record), age)
 
@@ -248,11 +251,16 @@ async def keep_events(record: Record, told: Sequence[values.Event]) -> None:
         fresh = Record.objects.select_for_update().filter(pk=record.pk).only("events").first()
         if fresh is None:
             return
-        record.events = merged(fresh.events, told)
-        if record.events != fresh.events:
-            Record.objects.filter(pk=record.pk).update(events=record.events)
+        events = merged(fresh.events, told)
+        if events != fresh.events:
+            Record.objects.filter(pk=record.pk).update(events=events)
+        kept.append(events)
 
+    kept: list[list[Kept]] = []
     await write()
+    if kept:
+        # Only what is stored is believed.
+        record.events = kept[-1]
 
 
 async def keep_opening(record: Record, person: Person) -> None:

@@ -13,6 +13,7 @@ from sessions_app.signin import vault
 
 # The states in which nothing more will happen.
 OVER = frozenset({"completed", "failed"})
+LONGEST_REASON = 300
 
 
 class RecordManager(models.Manager["Record"]):
@@ -43,7 +44,7 @@ class Record(models.Model):
     image = models.CharField(max_length=300, blank=True)
     state = models.CharField(max_length=12, default="unknown")
     # One plain sentence on why it is pending or how it ended, from the platform's events.
-    reason = models.CharField(max_length=300, blank=True)
+    reason = models.CharField(max_length=LONGEST_REASON, blank=True)
     # [[state, ISO time], …] in the order they were seen.
     states = models.JSONField(default=list)
     # The events the platform told, which it forgets before we do (connections/timeline.py).
@@ -111,9 +112,10 @@ class Record(models.Model):
 
     async def anote(self, noted: dict[str, Any]) -> None:
         """Write these fields, here and in the database; a record that was deleted meanwhile stays so."""
+        await Record.objects.filter(pk=self.pk).aupdate(**noted)
+        # Only what is stored is believed.
         for field, value in noted.items():
             setattr(self, field, value)
-        await Record.objects.filter(pk=self.pk).aupdate(**noted)
 
     def seal_anew_if_lost(self, person: Person, session_id: str) -> None:
         """Seal the id again where the key it was sealed with is gone, and save it."""
@@ -122,6 +124,14 @@ class Record(models.Model):
         except vault.VaultError:
             self.id_sealed = vault.seal(person.owner_key, session_id)
             self.save(update_fields=["id_sealed"])
+
+
+def fitting(reason: str) -> str:
+    """Return a reason as long as its column takes it, cut between words."""
+    if len(reason) <= LONGEST_REASON:
+        return reason
+    begin = reason[: LONGEST_REASON - 1]
+    return f"{begin.rpartition(' ')[0] or begin}…"
 
 
 def fingerprint_of(person: Person, session_id: str) -> str:

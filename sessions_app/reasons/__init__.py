@@ -35,6 +35,8 @@ __all__ = [
     "tells_end",
 ]
 
+# A sentence that is put together is no longer, so that it can be stored beside its session.
+LONGEST_SENTENCE = 300
 # Seconds after which it is worth a word that nothing was told at all.
 SILENCE = 120.0
 # Told as warnings by every session that starts: a program needs a moment before it answers.
@@ -162,7 +164,11 @@ def says(type: str, reason: str, message: str) -> str:  # noqa: A002 - as the pl
 
 def _composed(words: str, found: re.Match[str]) -> str:
     """Put what was found into a sentence; names that stand between backticks there get the quotes of a page."""
-    return _CODE.sub(r"“\1”", words.format(*found.groups()))
+    groups = found.groups()
+    # Each is cut on its own, so that what a sentence says after a long name stays.
+    room = max(20, (LONGEST_SENTENCE - len(words)) // max(1, len(groups)))
+    cut = [each if not each or len(each) <= room else f"{each[: room - 1]}…" for each in groups]
+    return _CODE.sub(r"“\1”", words.format(*cut))
 
 
 def moment(event: EventLike) -> datetime:

@@ -144,6 +144,8 @@ def test_a_log_is_polled_where_websockets_are_blocked(page, behind, wire, way, c
     stay(behind)
     status = behind.locator("[data-log-status]")
     expect(status).to_contain_text(re.compile("polling", re.IGNORECASE))
+    # The timeline comes the same way, and says so.
+    expect(behind.locator("[data-events-status]")).to_have_text("polling")
     shown = len(log_of(behind))
     counting.end()
     expect(status).to_contain_text("ended")

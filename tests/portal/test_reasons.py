@@ -537,3 +537,19 @@ def test_a_sentence_tells_whether_what_it_is_about_can_never_start():
     assert cannot_start("The image was not found: check its name and tag.")
     assert not cannot_start("Waits for 2 cores; “test-2” holds them.")
     assert not cannot_start("")
+
+
+@pytest.mark.parametrize(
+    "message",
+    [
+        f'Failed to pull image "{"h/p/" + "i" * 900}:1": it serves headless sessions; nothing in it runs as a notebook',
+        f'Failed to pull image "h/{"p" * 900}": there is no such image: `{"n" * 900}` is not in this catalogue',
+        f"Waits for 2 cores; `{'t' * 900}` holds them",
+        "x " * 900,
+    ],
+)
+def test_a_reason_is_never_longer_than_its_place_and_still_says_what_it_means(message):
+    told_so = told(("Warning", "Waiting" if message.startswith("Waits") else "Failed", message))
+    explained = explain("pending", told_so, 10)
+    assert 0 < len(explained.sentence) <= 300
+    assert cannot_start(explained.sentence) == explained.cannot_start

@@ -9,7 +9,6 @@ import { exact, show as showTime } from "./times.js";
 const CONNECTION = {
   connecting: "connecting",
   lost: "reconnecting",
-  blocked: "live events do not come through to this browser",
   "signed-out": "you are signed out",
   many: "waiting: too many tabs are open",
 };
@@ -30,8 +29,14 @@ export function attach(element) {
   let isFirst = true;
 
   function say() {
-    const words = connected === "open" ? said.text || said.state : CONNECTION[connected];
+    const words = connected === "open" ? said.text || said.state : overHttp() || CONNECTION[connected];
     if (status.textContent !== words) status.textContent = words;
+  }
+
+  // Whoever asks over HTTP hears the same; that it is so is said where there is nothing else to say.
+  function overHttp() {
+    if (connected !== "polling") return "";
+    return said.text || (said.state === "live" ? "polling" : said.state);
   }
 
   function show(rows) {
