@@ -24,6 +24,7 @@ session_patterns = (
         path("destroy", operations.destroy, name="destroy"),
         path("operations/<slug:slug>", operations.outcome, name="operation"),
         path("operations/<slug:slug>/undo", operations.undo, name="undo"),
+        path("operations/<slug:slug>/again", operations.again, name="again"),
         path("s/<slug:slug>", sessions.detail, name="detail"),
         path("s/<slug:slug>/open", connect.connect, name="open"),
         path("s/<slug:slug>/log.txt", downloads.log, name="log"),

@@ -8,7 +8,7 @@ Examples are written for ``AsyncSession``; with ``Session`` leave out ``await``.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from typing import Any
 
 from . import values
@@ -148,14 +148,18 @@ def create_outcomes(
     args: str | None = None,
     env: Mapping[str, Any] | None = None,
     replicas: int = 1,
+    only: Collection[int] | None = None,
 ) -> Operation[list[Outcome[str]]]:
     """Launch a session, or several; one outcome for each replica, counted from 1, with the id of its session.
+
+    ``only`` names the replicas to launch, where others were launched before.
 
     >>> [made.item for made in await session.outcomes.create("fit", "skaha/terminal:1.1.2", replicas=2)]
     [1, 2]
     """
     wanted = creation(name, image, cores, ram, kind, gpu, cmd, args, env, replicas)
-    parts = [(number, _one_launch(params)) for number, params in enumerate(wanted.parameters(), start=1)]
+    numbered = enumerate(wanted.parameters(), start=1)
+    parts = [(number, _one_launch(params)) for number, params in numbered if only is None or number in only]
     outcomes: list[Outcome[str]] = yield Batch(parts)
     return outcomes
 

@@ -16,10 +16,10 @@ from sessions_app.client import errors
 from sessions_app.connections import tasks
 from sessions_app.connections.connection import Connection
 from sessions_app.connections.refusals import said
-from sessions_app.connections.search import search_for
-from sessions_app.connections.steps import settle_open, steps_of
+from sessions_app.connections.search import LOST, search_for
+from sessions_app.connections.steps import settle, settle_open, steps_of
 from sessions_app.models import Operation, Step
-from sessions_app.models.journal import SETTLED, KeyTakenError, Verb
+from sessions_app.models.journal import SETTLED, KeyTakenError, StepState, Verb
 
 logger = logging.getLogger(__name__)
 Work = Coroutine[Any, Any, None]
@@ -61,7 +61,7 @@ async def begin(
             # For whoever asks, not for the log of background work.
             return taken
         if is_new:
-            tasks.start(_carry_through(connection, operation, work(operation)), name=form.verb.value)
+            tasks.start(carry_through(connection, operation, work(operation)), name=form.verb.value)
         return operation
 
     answer = await asyncio.shield(tasks.start(begun(), name=f"begin {form.verb.value}"))
@@ -80,7 +80,7 @@ async def wait(operation: Operation, patience: float) -> list[Step]:
         await asyncio.sleep(0.1)
 
 
-async def _carry_through(connection: Connection, operation: Operation, work: Work) -> None:
+async def carry_through(connection: Connection, operation: Operation, work: Work) -> None:
     """Run the work; should it break off, settle every step that is still open by what can be known."""
     under_way.add(operation.pk)
     try:
@@ -90,9 +90,11 @@ async def _carry_through(connection: Connection, operation: Operation, work: Wor
     except Exception:
         logger.exception("Operation %s broke off.", operation.slug)
         if operation.verb == Verb.LAUNCH:
-            await search_for(
-                connection, [step for step in await steps_of(operation) if step.state not in SETTLED]
-            )
+            sent = {StepState.SENT, StepState.UNSURE}
+            lost = [step for step in await steps_of(operation) if step.state in sent]
+            for step in lost:
+                await settle(step, StepState.UNSURE, LOST)
+            await search_for(connection, lost)
         await settle_open(
             operation, "The portal made a mistake here. See the session's state before you try again."
         )

@@ -12,10 +12,10 @@ from typing import Any
 from sessions_app.client import Outcome, errors
 from sessions_app.connections.carrying import Form, Work, begin
 from sessions_app.connections.connection import Connection
-from sessions_app.connections.refusals import said
+from sessions_app.connections.refusals import said, words
 from sessions_app.connections.rows import SENT_ALREADY
 from sessions_app.connections.steps import (
-    mark_sent,
+    mark_all_sent,
     may_have_arrived,
     new_steps,
     refuse,
@@ -87,7 +87,7 @@ def is_held(operation: Operation) -> bool:
 
 
 async def _run_renew(connection: Connection, operation: Operation, records: Sequence[Record]) -> None:
-    steps = await mark_sent(operation)
+    steps = await mark_all_sent(operation)
     ids = [connection.id_of(record) for record in records]
     before = {row.slug: row.expires for row in connection.listing.rows()}
     outcomes = await connection.session.outcomes.renew(ids)
@@ -95,10 +95,17 @@ async def _run_renew(connection: Connection, operation: Operation, records: Sequ
     reading = await connection.rows(patience=NEW_END_PATIENCE)
     after = {row.slug: row.expires for row in reading.value or ()} if reading.current else {}
     for step, record, session_id, outcome in zip(steps, records, ids, outcomes, strict=True):
-        if outcome.error is not None:
+        then, now = before.get(record.slug), after.get(record.slug)
+        if outcome.error is None:
+            await settle(step, StepState.DONE, _renewed(then, now))
+        elif not may_have_arrived(outcome.error):
             await refuse(step, outcome.error, session_id)
+        elif then is not None and now is not None and now > then:
+            # Its answer was lost or a failure, but the list shows that it worked.
+            await settle(step, StepState.DONE, _renewed(then, now))
         else:
-            await settle(step, StepState.DONE, _renewed(before.get(record.slug), after.get(record.slug)))
+            step.detail = words(outcome.error, session_id)
+            await settle(step, StepState.FAILED, _perhaps_renewed(now))
 
 
 def _renewed(before: datetime | None, after: datetime | None) -> str:
@@ -109,6 +116,15 @@ def _renewed(before: datetime | None, after: datetime | None) -> str:
     if before is not None and after <= before:
         return f"The platform kept the end at {end}: it is already as late as a renewal would make it."
     return f"Renewed: it now ends at {end}."
+
+
+def _perhaps_renewed(now: datetime | None) -> str:
+    """Say what is known of a renewal to which the platform gave no clear answer."""
+    if now is None:
+        return "The platform gave no clear answer, and the end is not known yet. Look at it before you try again."
+    return (
+        f"The platform gave no clear answer, and the end is as before: {now:%Y-%m-%d %H:%M} UTC. Try again."
+    )
 
 
 async def _run_destroy(
@@ -142,10 +158,11 @@ async def _taken_back(operation: Operation, hold: float) -> bool:
 
 async def _destroy_now(connection: Connection, operation: Operation, records: Sequence[Record]) -> None:
     await _look_before(connection, records)
-    steps = await mark_sent(operation)
+    steps = await mark_all_sent(operation)
     ids = [connection.id_of(record) for record in records]
     outcomes = await connection.session.outcomes.destroy(ids)
     refused = {outcome.item: outcome.error for outcome in outcomes if _was_refused(outcome)}
+    unclear = {outcome.item: outcome.error for outcome in outcomes if outcome.error is not None}
     left = await _still_there(connection, [session_id for session_id in ids if session_id not in refused])
     kept = refused.keys() | left.keys()
     gone = [record for record, session_id in zip(records, ids, strict=True) if session_id not in kept]
@@ -153,6 +170,8 @@ async def _destroy_now(connection: Connection, operation: Operation, records: Se
     for step, session_id in zip(steps, ids, strict=True):
         if session_id in refused:
             await refuse(step, refused[session_id], session_id)
+        elif session_id in left and session_id in unclear:
+            await refuse(step, unclear[session_id], session_id)
         elif session_id in left:
             await settle(step, StepState.FAILED, left[session_id])
         else:

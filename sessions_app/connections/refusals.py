@@ -71,6 +71,12 @@ def raw(error: Exception | None, *secrets: str) -> str:
     detail = str(getattr(error, "detail", ""))
     if not detail or detail in sentence(error):
         return ""
+    return words(error, *secrets)
+
+
+def words(error: Exception | None, *secrets: str) -> str:
+    """Return what the platform itself said, without anybody's id."""
+    detail = str(getattr(error, "detail", ""))
     for secret in secrets:
         detail = detail.replace(secret, HIDDEN) if secret else detail
     return _ID_PARTS.sub(HIDDEN, _WHO.sub("you", detail))[:700]

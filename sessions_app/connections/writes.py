@@ -7,16 +7,18 @@ never sent again: the platform's list is searched for it by name until that sett
 
 from sessions_app.connections.carrying import wait
 from sessions_app.connections.change import before_destroy, destroy, is_held, renew, undo
-from sessions_app.connections.launch import LaunchRequest, launch
+from sessions_app.connections.launch import LaunchRequest, ValuesNotKeptError, launch, launch_again
 from sessions_app.connections.recover import resume
 from sessions_app.connections.steps import steps_of
 
 __all__ = [
     "LaunchRequest",
+    "ValuesNotKeptError",
     "before_destroy",
     "destroy",
     "is_held",
     "launch",
+    "launch_again",
     "renew",
     "resume",
     "steps_of",

@@ -27,6 +27,10 @@ from sessions_app.views.notices import notice_of
 # How long a page waits for all outcomes before it shows those there are, in seconds.
 PATIENCE = 4.0
 MOST_AT_ONCE = 1000
+VALUES_NOT_KEPT = (
+    "The values of its variables are not kept, and the portal was started anew since. "
+    "Nothing was launched. Fill in the launch form once more, with the values."
+)
 
 
 class Write(Protocol):
@@ -96,6 +100,22 @@ async def outcome(request: PortalRequest, connection: Connection, slug: str) -> 
     if request.htmx and "notice" in request.GET:
         return await _noticed(request, operation, await writes.steps_of(operation))
     return _outcomes(request, operation, await writes.steps_of(operation))
+
+
+@require_POST
+@connected
+async def again(request: PortalRequest, connection: Connection, slug: str) -> HttpResponse:
+    """Launch once more what failed of a launch of many, and nothing else."""
+    operation = await access.operation_for(request.person, slug)
+    try:
+        await writes.launch_again(connection, operation)
+    except writes.ValuesNotKeptError:
+        steps = await writes.steps_of(operation)
+        return _outcomes(request, operation, steps, trouble=VALUES_NOT_KEPT)
+    if not request.htmx:
+        return redirect("sessions:operation", slug)
+    answer = _outcomes(request, operation, await writes.steps_of(operation))
+    return trigger_client_event(answer, "sessions-changed")
 
 
 async def _named(request: PortalRequest, connection: Connection) -> list[Record]:
@@ -173,7 +193,9 @@ async def _noticed(request: PortalRequest, operation: Operation, steps: Sequence
     return answer
 
 
-def _outcomes(request: PortalRequest, operation: Operation, steps: Sequence[Step]) -> HttpResponse:
+def _outcomes(
+    request: PortalRequest, operation: Operation, steps: Sequence[Step], trouble: str = ""
+) -> HttpResponse:
     still_open = sum(step.state not in SETTLED for step in steps)
     context = {
         "operation": operation,
@@ -182,8 +204,14 @@ def _outcomes(request: PortalRequest, operation: Operation, steps: Sequence[Step
         "held": writes.is_held(operation),
         "title": _title_of(operation, steps, still_open),
         "heading": _heading(request),
+        "failed": 0 if still_open or operation.verb != Verb.LAUNCH else _failures(steps),
+        "trouble": trouble,
     }
     return page(request, "sessions/operation", context)
+
+
+def _failures(steps: Sequence[Step]) -> int:
+    return sum(step.state == StepState.FAILED for step in steps)
 
 
 def _title_of(operation: Operation, steps: Sequence[Step], still_open: int) -> str:

@@ -5,6 +5,8 @@ import re
 import threading
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from dataclasses import replace
+from datetime import timedelta
 from urllib.parse import urlsplit
 
 import httpx
@@ -12,13 +14,26 @@ import pytest
 import pytest_asyncio
 
 from sessions_app import connections
-from sessions_app.connections import search
+from sessions_app.connections import change, launch, search
 from sessions_app.models import Operation, Step
 from sessions_app.models.journal import StepState
 from tests.conftest import until
 from tests.portal.conftest import FRAGMENT, launch_values
 
 pytestmark = pytest.mark.django_db(transaction=True)
+
+
+INSTEAD = {
+    "500": b"HTTP/1.1 500 Oh\r\nContent-Length: 33\r\n\r\nunexpected exception: java.x.Oops",
+    "502": b"HTTP/1.1 502 Bad Gateway\r\nContent-Length: 0\r\n\r\n",
+    "503": b"HTTP/1.1 503 Not Now\r\nRetry-After: 3\r\nContent-Length: 23\r\n\r\ntemporarily unavailable",
+    "408": b"HTTP/1.1 408 Too Slow\r\nContent-Length: 4\r\n\r\nslow",
+    "cut head": b"HTTP/1.1 200 OK\r\nConten",
+    "cut body": b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 9\r\n\r\nab",
+    "cut unseen": b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nConnection: close\r\n\r\nab",
+    "empty": b"HTTP/1.1 200 OK\r\nContent-Type: text/plain\r\nContent-Length: 0\r\n\r\n",
+    "page": b"HTTP/1.1 200 OK\r\nContent-Type: text/html\r\nContent-Length: 4\r\n\r\n<p>!",
+}
 
 
 class Wire:
@@ -28,6 +43,8 @@ class Wire:
         self._target = (host, port)
         self.fate = "through"
         self.posts = 0
+        # Launches that the platform works on or whose answers are held, now and at most.
+        self.open = self.most_open = 0
         # Answers wait for it while the fate is “hold”.
         self.go_on = asyncio.Event()
 
@@ -49,6 +66,14 @@ class Wire:
         self.posts += is_post
         if is_post and self.fate == "cut before":
             raise ConnectionResetError
+        is_delete = head.startswith(b"DELETE")
+        if (is_post and self.fate == "fail") or (is_delete and self.fate == "delete in vain"):
+            writer.write(
+                b"HTTP/1.1 500 Oh\r\nContent-Length: 37\r\nConnection: close\r\n\r\n"
+                b"unexpected exception: java.io storage"
+            )
+            await writer.drain()
+            raise ConnectionResetError
         if is_post and (self.fate == "refuse all" or (self.fate == "refuse one" and self.posts == 1)):
             writer.write(
                 b"HTTP/1.1 400 Bad Request\r\nContent-Length: 9\r\nConnection: close\r\n\r\nno thanks"
@@ -61,6 +86,10 @@ class Wire:
             writer.write(f"{len(body)}\r\nContent-Type: text/html\r\n\r\n".encode() + body)
             await writer.drain()
             raise ConnectionResetError
+        if is_post and self.fate == "lose one, drop the next" and self.posts > 1:
+            raise ConnectionResetError
+        self.open += is_post
+        self.most_open = max(self.most_open, self.open)
         upstream, sink = await asyncio.open_connection(*self._target)
         sink.write(head.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n"))
         answer = await upstream.read()
@@ -68,8 +97,16 @@ class Wire:
         if is_post and self.fate == "lose one":
             self.fate = "through"
             raise ConnectionResetError
+        if is_post and self.fate == "lose one, drop the next":
+            raise ConnectionResetError
         if is_post and self.fate == "hold":
             await self.go_on.wait()
+        self.open -= is_post
+        if is_post and self.fate in INSTEAD:
+            # The session was made; what is told is another thing.
+            answer = INSTEAD[self.fate]
+        if is_delete and self.fate == "delete aloud":
+            answer = INSTEAD["500"]
         writer.write(answer)
         await writer.drain()
         raise ConnectionResetError  # One exchange to a connection keeps the lengths out of this.
@@ -246,3 +283,197 @@ async def test_a_launch_goes_on_if_the_browser_leaves_while_it_is_written_down(a
         return await Step.objects.filter(name="kept", state=StepState.DONE).aexists()
 
     await until(launched, what="the launch")
+
+
+@pytest.mark.parametrize("fate", INSTEAD)
+async def test_a_launch_whose_answer_is_no_clear_refusal_is_found_where_it_was_made(
+    wire, alice, platform, fate
+):
+    await alice.get("/")
+    wire.fate = fate
+    answer = await alice.post("/launch", launch_values(name="made"))
+    step = await until(settled, what="the launch to be settled")
+    assert (step.state, wire.posts, listed(platform)) == (StepState.DONE, 1, ["made"])
+    assert step.record is not None
+    assert answer.status_code == 302
+
+
+async def test_a_launch_that_failed_and_made_nothing_says_so_soon_with_the_platforms_words(
+    wire, alice, platform, monkeypatch
+):
+    monkeypatch.setattr(search, "SEARCH_TIME", 600)
+    monkeypatch.setattr(search, "APPEARING_TIME", 0.5)
+    wire.fate = "fail"
+    answer = await alice.post("/launch", launch_values(name="unmade"))
+    step = await Step.objects.aget()
+    assert step.state == StepState.FAILED
+    assert "failed at it, and has no such session" in step.message
+    assert "storage" in step.detail
+    assert (answer.status_code, listed(platform)) == (422, [])
+    assert "failed at it" in answer.text
+
+
+async def test_two_launches_of_one_name_of_which_one_arrived_are_never_told_the_same_session(
+    wire, alice, platform
+):
+    await alice.get("/")
+    wire.fate = "lose one, drop the next"
+    await asyncio.gather(*(alice.post("/launch", launch_values(name="twin", key=key)) for key in "ab"))
+
+    async def both_settled() -> list[Step]:
+        steps = [step async for step in Step.objects.order_by("pk")]
+        return steps if all(step.state in {StepState.DONE, StepState.FAILED} for step in steps) else []
+
+    steps = await until(both_settled, what="both to be settled")
+    assert sorted(step.state for step in steps) == [StepState.DONE, StepState.FAILED]
+    assert len({step.record_id for step in steps if step.record_id}) == 1
+    assert listed(platform) == ["twin"]
+
+
+async def test_a_lost_launch_leaves_the_session_to_one_of_that_name_that_waits_for_its_answer(
+    wire, alice, platform
+):
+    await alice.get("/")
+    wire.fate = "cut before"
+    await alice.post("/launch", launch_values(name="twin", key="lost"))
+    lost = await Step.objects.select_related("operation").aget()
+    wire.fate = "hold"
+    other = asyncio.create_task(alice.post("/launch", launch_values(name="twin", key="held")))
+
+    async def is_listed() -> bool:
+        connection = await connections.connection_for(alice.person)
+        connection.expire_rows()
+        return any(row.name == "twin" for row in (await connection.rows()).value or ())
+
+    await until(is_listed, what="the session to be listed before its launch is answered")
+    await Step.objects.filter(pk=lost.pk).aupdate(state=StepState.UNSURE)
+    assert await search.claim(alice.person, lost) == search.Claim.RIVALLED
+    wire.go_on.set()
+    await other
+    assert await search.claim(alice.person, lost) == search.Claim.ABSENT
+    held = await Step.objects.aget(operation__form_key="held")
+    assert (held.state, held.record_id is not None) == (StepState.DONE, True)
+
+
+async def test_at_most_eight_launches_of_one_operation_are_in_flight(wire, alice, monkeypatch):
+    monkeypatch.setattr("sessions_app.views.launch.PATIENCE", 0.2)
+    wire.fate = "hold"
+    await alice.post("/launch", launch_values(replicas="20"))
+
+    async def full() -> bool:
+        return wire.open == 8
+
+    await until(full, what="eight to be on their way")
+    states = [step.state async for step in Step.objects.order_by("position")]
+    assert states == [StepState.SENT] * 8 + [StepState.MEANT] * 12
+    wire.go_on.set()
+
+    async def all_done() -> bool:
+        return not await Step.objects.exclude(state=StepState.DONE).aexists()
+
+    await until(all_done, what="all to be launched")
+    assert (wire.posts, wire.most_open) == (20, 8)
+
+
+async def test_what_failed_of_a_launch_of_many_is_launched_again_and_nothing_else(wire, alice, platform):
+    wire.fate = "refuse one"
+    await alice.post("/launch", launch_values(replicas="3", env="COLOUR=blue"))
+    operation = await Operation.objects.aget()
+    page = " ".join((await alice.get(f"/operations/{operation.slug}")).text.split())
+    assert "Launch the failed one again" in page
+    [failed] = [step async for step in Step.objects.filter(state=StepState.FAILED)]
+    wire.fate = "through"
+    pressed = [alice.post(f"/operations/{operation.slug}/again") for _ in range(3)]
+    assert {answer.status_code for answer in await asyncio.gather(*pressed)} == {302}
+
+    async def all_done() -> bool:
+        return not await Step.objects.exclude(state=StepState.DONE).aexists()
+
+    await until(all_done, what="it to be launched")
+    assert wire.posts == 4
+    assert sorted(listed(platform)) == ["fit-1", "fit-2", "fit-3"]
+    assert failed.name in listed(platform)
+    again = await alice.get(f"/operations/{operation.slug}")
+    assert "/again" not in again.text
+    await alice.post(f"/operations/{operation.slug}/again")
+    assert wire.posts == 4
+
+
+async def test_what_seemed_to_have_failed_but_arrived_is_not_launched_again(wire, alice, platform):
+    wire.fate = "lose one"
+    await alice.get("/")
+    await alice.post("/launch", launch_values(replicas="3"))
+    await until(lambda: _none_open(), what="the launch to be settled")
+    lost = await Step.objects.order_by("position").afirst()
+    await Step.objects.filter(pk=lost.pk).aupdate(state=StepState.FAILED, record=None)
+    operation = await Operation.objects.aget()
+    posts = wire.posts
+    await alice.post(f"/operations/{operation.slug}/again")
+    await until(lambda: _none_open(), what="it to be settled")
+    await lost.arefresh_from_db()
+    assert (lost.state, wire.posts) == (StepState.DONE, posts)
+    assert sorted(listed(platform)) == ["fit-1", "fit-2", "fit-3"]
+
+
+async def test_values_of_variables_that_are_not_known_any_more_are_asked_for_not_left_out(wire, alice):
+    wire.fate = "refuse one"
+    await alice.post("/launch", launch_values(replicas="3", env="COLOUR=blue"))
+    operation, posts = await Operation.objects.aget(), wire.posts
+    launch._requests.clear()
+    answer = await alice.post(f"/operations/{operation.slug}/again")
+    assert "values of its variables are not kept" in answer.text
+    assert await Step.objects.filter(state=StepState.FAILED).acount() == 1
+    assert wire.posts == posts
+
+
+async def test_nobody_elses_launch_is_launched_again(wire, alice, bob):
+    wire.fate = "refuse one"
+    await alice.post("/launch", launch_values(replicas="3"))
+    operation, posts = await Operation.objects.aget(), wire.posts
+    assert (await bob.post(f"/operations/{operation.slug}/again")).status_code == 404
+    assert (await alice.get(f"/operations/{operation.slug}/again")).status_code == 405
+    assert wire.posts == posts
+
+
+async def test_a_renewal_that_worked_though_its_answer_was_lost_is_told_as_one(wire, alice, monkeypatch):
+    await alice.get("/")
+    await alice.post("/launch", launch_values(name="longer"))
+    slug = (await Step.objects.select_related("record").aget()).record.slug
+    connection = await connections.connection_for(alice.person)
+
+    async def runs() -> bool:
+        connection.expire_rows()
+        return [row.state for row in (await connection.rows()).value or ()] == ["running"]
+
+    await until(runs, what="it to run")
+    rows, earlier = connection.listing.rows, connection.listing.rows()[0].expires - timedelta(hours=1)
+    wire.fate = "500"
+    # As if it had been launched an hour ago: what is listed once the renewal was sent has the new end.
+    monkeypatch.setattr(
+        connection.listing,
+        "rows",
+        lambda: rows() if wire.posts > 1 else tuple(replace(row, expires=earlier) for row in rows()),
+    )
+    answer = await alice.post("/renew", {"s": slug}, headers=FRAGMENT)
+    assert "was renewed: it now ends at" in answer.text
+    step = await Step.objects.aget(operation__verb="renew")
+    assert step.state == StepState.DONE
+
+
+async def test_a_destroy_that_failed_aloud_is_told_by_what_the_list_shows(wire, alice, monkeypatch):
+    monkeypatch.setattr(change, "VANISH_TIME", 0.2)
+    await alice.get("/")
+    await alice.post("/launch", launch_values(name="doomed"))
+    slug = (await Step.objects.select_related("record").aget()).record.slug
+    wire.fate = "delete in vain"
+    kept = await alice.post("/destroy", {"s": slug}, headers=FRAGMENT)
+    assert "was not destroyed" in kept.text
+    assert "failed at this" in kept.text
+    monkeypatch.setattr(change, "VANISH_TIME", 20)
+    wire.fate = "delete aloud"
+    gone = await alice.post("/destroy", {"s": slug}, headers=FRAGMENT)
+    assert "was destroyed" in gone.text
+
+
+async def _none_open() -> bool:
+    return not await Step.objects.exclude(state__in=[StepState.DONE, StepState.FAILED]).aexists()
