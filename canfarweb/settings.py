@@ -70,8 +70,9 @@ MIDDLEWARE = [
     "sessions_app.middleware.name_the_portal",
     "sessions_app.middleware.compress_pages",
     "sessions_app.middleware.load_session",
-    "sessions_app.middleware.check_forgery",
+    # Before the forms are looked at: of one that is too old it matters who sends it.
     "sessions_app.middleware.know_the_person",
+    "sessions_app.middleware.check_forgery",
     "django_htmx.middleware.HtmxMiddleware",
 ]
 

@@ -15,6 +15,7 @@ from django.urls import reverse
 from django_htmx.http import HttpResponseClientRedirect
 from django_htmx.middleware import HtmxDetails
 
+from sessions_app import kept
 from sessions_app.client import errors
 from sessions_app.connections import Connection, connection_for
 from sessions_app.models import Person
@@ -57,7 +58,9 @@ def connected(view: ConnectedView[P]) -> View[P]:
 
 
 def to_signin(request: PortalRequest, *, expired: bool = False) -> HttpResponse:
-    """Send the browser to the sign-in page, with the way back."""
+    """Send the browser to the sign-in page, with the way back; what a form holds goes along in the page."""
+    if request.method == "POST":
+        return kept.sign_in(request)
     back = request.get_full_path() if request.method == "GET" and not request.htmx else ""
     if request.htmx and request.htmx.current_url_abs_path:
         back = request.htmx.current_url_abs_path

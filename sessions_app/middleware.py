@@ -20,6 +20,7 @@ from django.contrib.sessions.middleware import SessionMiddleware
 from django.core.exceptions import DisallowedHost
 from django.http import HttpRequest, HttpResponse, HttpResponsePermanentRedirect
 from django.middleware.csrf import CsrfViewMiddleware
+from django.urls import reverse
 from django.utils.cache import patch_vary_headers
 from django.utils.decorators import async_only_middleware
 
@@ -176,11 +177,20 @@ def check_forgery(get_response: GetResponse) -> GetResponse:
 
     async def middleware(request: HttpRequest) -> HttpResponse:
         forgery.process_request(request)
-        refused = _from_elsewhere(forgery, request) or forgery.process_view(request, _unused, (), {})
+        refused = _from_elsewhere(forgery, request)
+        # The sign-in page may be older than its session, and what is typed there is never shown again.
+        if not refused and not _signs_in_from_here(request):
+            refused = forgery.process_view(request, _unused, (), {})
         response = refused or await get_response(request)
         return cast(HttpResponse, forgery.process_response(request, response))
 
     return middleware
+
+
+def _signs_in_from_here(request: HttpRequest) -> bool:
+    """Whether somebody signs in, on a page that the browser vouches for as ours."""
+    is_from_here = request.headers.get("sec-fetch-site") == "same-origin"
+    return is_from_here and request.path in {reverse(settings.LOGIN_URL), reverse("signin:welcome")}
 
 
 def _from_elsewhere(forgery: CsrfViewMiddleware, request: HttpRequest) -> HttpResponse | None:

@@ -17,7 +17,8 @@ ALLOWED = {
     "connections": {"connections", "access", "client", "models", "reasons", "signin", "django"},
     "access": {"models", "django"},
     "reasons": {"reasons"},
-    "guarding": {"connections", "client", "models", "django"},
+    "kept": {"kinds", "django"},
+    "guarding": {"kept", "connections", "client", "models", "django"},
     "plain_text": {"models", "django"},
     "live": {
         "live",
@@ -41,6 +42,7 @@ ALLOWED = {
         "models",
         "client",
         "guarding",
+        "kept",
         "pasted",
         "log_lines",
         "plain_text",

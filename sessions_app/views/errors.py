@@ -5,8 +5,10 @@ from __future__ import annotations
 import sys
 
 from django.http import HttpRequest, HttpResponse
+from django.middleware.csrf import REASON_NO_CSRF_COOKIE
 from django.shortcuts import render
 
+from sessions_app import kept
 from sessions_app.log_lines import not_ours
 
 RETRY_AFTER = "5"
@@ -17,11 +19,23 @@ UNBELIEVED = (
 
 
 def forgery(request: HttpRequest, reason: str = "") -> HttpResponse:
-    """Say that a form was not ours or too old, or that the portal does not know how it is reached."""
+    """Say that a form was not ours, or that the portal does not know how it is reached.
+
+    One of ours that is older than the sign-in goes on with a press.
+    """
     if hides_tls(request):
         return _page(request, 403, "Nothing was done", UNBELIEVED)
+    if _is_ours(request, reason) and (answer := kept.too_old(request)):
+        return answer
     sentence = "This form is no longer valid, so nothing was done. Go back, reload the page and try again."
     return _page(request, 403, "Nothing was done", sentence)
+
+
+def _is_ours(request: HttpRequest, reason: str) -> bool:
+    """Whether nothing speaks against a form but that its secret is of another session, and browsers say so, too."""
+    is_of_another_session = reason == REASON_NO_CSRF_COOKIE or reason.startswith("CSRF token from ")
+    is_from_here = request.headers.get("sec-fetch-site", "same-origin") in {"same-origin", "none"}
+    return is_of_another_session and is_from_here and "csrfmiddlewaretoken" in request.POST
 
 
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:

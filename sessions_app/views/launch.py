@@ -14,7 +14,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from sessions_app import access
+from sessions_app import access, kept
 from sessions_app.connections import Connection, Reading, writes
 from sessions_app.connections.asked import Asked, asked_for
 from sessions_app.connections.offers import Surroundings
@@ -59,7 +59,7 @@ async def form(request: PortalRequest, connection: Connection) -> HttpResponse:
         )
     except KeyTakenError as taken:
         return await _told_of_the_earlier(request, taken.operation, around)
-    return await _what_became(request, operation, around)
+    return await _what_became(request, connection, operation, around)
 
 
 @require_POST
@@ -115,9 +115,13 @@ async def _told_of_the_earlier(
     return _shown(request, filled, around, status=422, earlier=earlier)
 
 
-async def _what_became(request: PortalRequest, operation: Operation, around: Surroundings) -> HttpResponse:
+async def _what_became(
+    request: PortalRequest, connection: Connection, operation: Operation, around: Surroundings
+) -> HttpResponse:
     steps = await writes.wait(operation, PATIENCE)
     if all(step.state == StepState.FAILED for step in steps):
+        if listings.signed_out(await connection.rows()):
+            return kept.sign_in(request, {"key": _key()})
         filled = LaunchForm({**request.POST.dict(), "key": _key()}, around=around)
         is_valid = filled.is_valid()
         for message in dict.fromkeys(step.message for step in steps):

@@ -8,11 +8,12 @@ from asgiref.sync import sync_to_async
 from django.conf import settings
 from django.contrib.auth import BACKEND_SESSION_KEY, HASH_SESSION_KEY, SESSION_KEY
 from django.http import HttpRequest, HttpResponse, QueryDict
+from django.middleware.csrf import rotate_token
 from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
-from sessions_app import access, connections
+from sessions_app import access, connections, kept
 from sessions_app.client import errors
 from sessions_app.models import Credential, Person, WelcomeKey
 from sessions_app.pasted import first_strange, token_of, trimmed
@@ -48,6 +49,8 @@ async def start(request: PortalRequest) -> HttpResponse:
     await Credential.objects.akeep(person, token)
     connections.forget(person)
     await enter(request, person)
+    if asked := kept.of_text(request.POST.get("kept", "")):
+        return kept.go_on(request, asked)
     # Where somebody asked to go may lead out of the portal.
     return onward(request, back, "You are signed in") if back else redirect("sessions:list")
 
@@ -94,21 +97,22 @@ async def enter(request: HttpRequest, person: Person) -> None:
     await request.session.aset(SESSION_KEY, str(person.pk))
     await request.session.aset(BACKEND_SESSION_KEY, "")
     await request.session.aset(HASH_SESSION_KEY, person.get_session_auth_hash())
+    # A page that is answered now has forms of the new session.
+    rotate_token(request)
     await sync_to_async(request.session.save)()
 
 
 def _form(request: PortalRequest, back: str, error: Exception | None = None) -> HttpResponse:
     """Show the ways in; after a refusal with the reason and the name that was typed, never with a secret."""
     by_password = "password" in request.POST
-    context = {
-        "next": back,
-        "has_expired": request.GET.get("why") == "expired",
-        "is_local": settings.PLATFORM_IS_LOCAL,
-        "takes_passwords": bool(settings.PLATFORM_LOGIN),
-        "username": request.POST.get("username", "")[:LONGEST_NAME],
-        "password_error": _refusal(error) if error and by_password else "",
-        "token_error": _refusal(error, "token") if error and not by_password else "",
-    }
+    context = kept.ways_in(
+        kept.of_text(request.POST.get("kept", "")),
+        next=back,
+        has_expired=request.GET.get("why") == "expired",
+        username=request.POST.get("username", "")[:LONGEST_NAME],
+        password_error=_refusal(error) if error and by_password else "",
+        token_error=_refusal(error, "token") if error and not by_password else "",
+    )
     return render(request, "signin/start.html", context, status=_status(error) if error else 200)
 
 

@@ -56,6 +56,7 @@ function focusWanted() {
 // What the portal itself could not do is said where it was asked for: in the dialog, else below the page.
 const TROUBLE = {
   0: "The portal does not answer, and what you see may be old. Try again in a moment.",
+  401: "You are signed out, and nothing that you typed is lost. Sign in in another tab and go on here.",
   403: "This page is no longer valid, so nothing was done. Load it again and try once more.",
   404: "That is not there any more. Load the page again.",
   500: "The portal made a mistake and what you see may be old. Your sessions are untouched.",
@@ -127,6 +128,21 @@ function make(tag, name, text = "", properties = {}) {
   return element;
 }
 
+// A page that is older than its sign-in is handed the new secret of its forms, if it is still of the same person, and
+// what was refused for the old one is asked once more.
+function watchFormToken() {
+  document.body.addEventListener("htmx:configRequest", (event) => {
+    const { person } = document.body.dataset;
+    if (person) event.detail.headers["X-Person"] = encodeURIComponent(person);
+  });
+  document.body.addEventListener("htmx:beforeSwap", ({ detail }) => {
+    if (!detail.xhr.getResponseHeader("X-Form-Token") || detail.requestConfig.headers["X-Form-Again"]) return;
+    detail.isError = false;
+    detail.shouldSwap = false;
+    import("./behaviours/form-token.js").then(({ askAgain }) => askAgain(detail));
+  });
+}
+
 // Shows a chosen theme at once; htmx tells the portal, which remembers it for the pages to come.
 function watchTheme() {
   document.addEventListener("click", (event) => {
@@ -166,6 +182,7 @@ startTimes();
 startDialog();
 startMenus();
 watchThePortal();
+watchFormToken();
 watchTheme();
 startOnDemand();
 watchKeys();

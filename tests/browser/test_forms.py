@@ -132,3 +132,57 @@ def test_a_box_that_is_ticked_while_the_form_is_checked_stays_so(open_context, p
         box.check()
     expect(tab.locator("#launch-bar [data-launch]")).not_to_have_attribute("aria-disabled", "true")
     expect(box).to_be_checked()
+
+
+def sign_in_anew(context, portal) -> None:
+    """Sign out and in again in another tab of the same browser."""
+    other = context.new_page()
+    other.goto("/")
+    other.locator("details.bar-menu > summary").click()
+    other.get_by_role("button", name="Sign out").click()
+    other.get_by_text("With a token instead").click()
+    # The whole line, as the terminal shows it.
+    other.get_by_label("Bearer token").fill(f"export CANFAR_TOKEN={portal.exports['CANFAR_TOKEN']}")
+    other.get_by_role("button", name="Sign in with the token").click()
+    other.get_by_role("heading", name="Sessions", exact=True).wait_for()
+    other.close()
+
+
+def test_a_page_that_is_older_than_the_sign_in_goes_on_with_all_that_was_typed(open_context, page, portal):
+    page.close()
+    # A sign-in of its own: what is signed out here is signed out.
+    context = open_context(viewport={"width": 1440, "height": 900}, storage_state=None)
+    tab = context.new_page()
+    tab.goto(portal.another_welcome())
+    tab.goto("/launch?type=headless")
+    name_of(tab).fill("older")
+    command_of(tab).fill("sleep 300")
+    sign_in_anew(context, portal)
+    # What is checked as one types goes on by itself, and so does another kind.
+    name_of(tab).fill("older-page")
+    expect(tab.locator("#summary dd").filter(has_text="older-page")).to_be_visible()
+    expect(tab.locator("#lost")).to_be_hidden()
+    sign_in_anew(context, portal)
+    choose(tab, "Notebook")
+    drawn_for(tab, "notebook")
+    choose(tab, "Batch")
+    drawn_for(tab, "headless")
+    expect(command_of(tab)).to_have_value("sleep 300")
+    # A whole form asks, and one press goes on.
+    sign_in_anew(context, portal)
+    tab.get_by_role("button", name="Launch", exact=True).click()
+    tab.get_by_role("heading", name="Go on where you were").wait_for()
+    expect(tab.get_by_role("button", name="Launch", exact=True)).to_be_focused()
+    tab.keyboard.press("Enter")
+    tab.wait_for_url("**/s/*")
+    expect(tab.locator("h1")).to_contain_text("older-page")
+    # A dialog, and the way out.
+    tab.goto("/")
+    row = tab.locator("[data-row]", has_text="older-page")
+    row.locator("input[type=checkbox]").check()
+    tab.get_by_role("button", name=re.compile("Destroy")).first.click()
+    tab.get_by_role("heading", name="Destroy this session?").wait_for()
+    sign_in_anew(context, portal)
+    tab.locator("#dialog").get_by_role("button", name="Destroy", exact=True).click()
+    expect(tab.locator("#notices")).to_contain_text("older-page")
+    expect(row).to_have_count(0)

@@ -129,6 +129,11 @@ export function attach(element) {
     button.setAttribute("aria-busy", "true");
   }
 
+  // What could not be checked is no obstacle: the portal looks at it once more when it is sent.
+  function unchecked() {
+    element.querySelector("[data-launch]")?.removeAttribute("aria-disabled");
+  }
+
   function toTheFirstObstacle() {
     const says = element.querySelector(".field__error")?.closest(".says");
     // What no field can mend, as a limit of sessions, is said in the summary alone.
@@ -152,6 +157,9 @@ export function attach(element) {
   window.addEventListener("pageshow", restored);
   element.addEventListener("htmx:beforeRequest", onRequest);
   element.addEventListener("htmx:beforeSwap", onSwap);
+  element.addEventListener("htmx:responseError", unchecked);
+  element.addEventListener("htmx:sendError", unchecked);
+  element.addEventListener("htmx:timeout", unchecked);
   filledAgain();
   check();
 
@@ -163,6 +171,9 @@ export function attach(element) {
     element.removeEventListener("submit", submit);
     element.removeEventListener("htmx:beforeRequest", onRequest);
     element.removeEventListener("htmx:beforeSwap", onSwap);
+    element.removeEventListener("htmx:responseError", unchecked);
+    element.removeEventListener("htmx:sendError", unchecked);
+    element.removeEventListener("htmx:timeout", unchecked);
     window.removeEventListener("pageshow", restored);
   };
 }
