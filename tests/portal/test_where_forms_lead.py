@@ -25,6 +25,7 @@ LEADS = {
     "sessions:renew": "the sessions page or that of an operation",
     "sessions:destroy": "the sessions page or that of an operation",
     "sessions:undo": "the sessions page or that of an operation",
+    "sessions:again": "the page of an operation",
 }
 
 
