@@ -51,6 +51,9 @@ PORTAL_ORIGINS = env.origins("CANFARWEB_ORIGINS", schemes={"https"} if PRODUCTIO
 # How many sockets one person may have open: each tab has one.
 SOCKETS_PER_PERSON = int(env.number("CANFARWEB_SOCKETS_PER_PERSON", 20, low=1, high=100_000))
 
+# How many tries to sign in one address may make a minute; many people may share one.
+SIGNINS_PER_ADDRESS = int(env.number("CANFARWEB_SIGNINS_PER_ADDRESS", 20, low=1, high=100_000))
+
 INSTALLED_APPS = [
     "daphne",
     "django.contrib.auth",
@@ -130,7 +133,8 @@ SESSION_COOKIE_SAMESITE = "Lax"
 SESSION_COOKIE_AGE = int(env.number("CANFARWEB_SESSION_SECONDS", 7 * 86400, low=300, high=90 * 86400))
 CSRF_USE_SESSIONS = True
 CSRF_FAILURE_VIEW = "sessions_app.views.errors.forgery"
-if env.flag("CANFARWEB_BEHIND_TLS_PROXY"):
+BEHIND_PROXY = env.flag("CANFARWEB_BEHIND_TLS_PROXY")
+if BEHIND_PROXY:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 
 STATIC_URL = "static/"

@@ -53,6 +53,9 @@ HEADERS = {
     "X-Frame-Options": "DENY",
 }
 SAFE = {"GET", "HEAD", "OPTIONS", "TRACE"}
+# What takes a form before anybody is known, and how long it may be in bytes: a form that was kept comes along.
+SMALL_FORMS = {"/signin", "/welcome", "/signout", "/theme"}
+MOST_OF_SMALL_FORM = 256 * 1024
 # How hard pages are packed, from how many bytes on, and how many bytes of padding they get at most.
 PACKING = 3
 WORTH_PACKING = 200
@@ -95,6 +98,8 @@ def answer_for_nobody(get_response: GetResponse) -> GetResponse:
             return _plainly(404, "There is nothing at this address.")
         if request.path_info == "/healthz" and request.method in SAFE:
             return _plainly(200, "ok")
+        if request.path_info in SMALL_FORMS and _declared(request) > MOST_OF_SMALL_FORM:
+            return _plainly(400, "This is too long for a name, a password or a token, so it was not tried.")
         try:
             request.get_host()
         except DisallowedHost:
@@ -103,6 +108,11 @@ def answer_for_nobody(get_response: GetResponse) -> GetResponse:
         return await get_response(request)
 
     return middleware
+
+
+def _declared(request: HttpRequest) -> int:
+    length = request.headers.get("content-length", "0")
+    return int(length) if length.isdecimal() and len(length) < 20 else 0
 
 
 def _plainly(status: int, words: str) -> HttpResponse:

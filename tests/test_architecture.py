@@ -28,6 +28,7 @@ ALLOWED = {
         "models",
         "reasons",
         "guarding",
+        "limiter",
         "plain_text",
         "django",
         "channels",
@@ -44,6 +45,7 @@ ALLOWED = {
         "guarding",
         "kept",
         "pasted",
+        "limiter",
         "log_lines",
         "plain_text",
         "django",
@@ -55,6 +57,7 @@ ALLOWED = {
     "kinds": set(),
     "frame": {"django"},
     "log_lines": {"django"},
+    "limiter": {"models", "django"},
 }
 OURS = {path.stem for path in APP.iterdir() if path.suffix == ".py" or path.is_dir()}
 

@@ -12,7 +12,7 @@ from django.http.response import HttpResponseBase
 from django.shortcuts import render
 from django.views.decorators.http import require_GET
 
-from sessions_app import access
+from sessions_app import access, limiter
 from sessions_app.client import errors
 from sessions_app.connections import Connection
 from sessions_app.connections.connection import LogText
@@ -81,6 +81,8 @@ async def log_kept(request: PortalRequest, slug: str) -> HttpResponseBase:
         chunks = await _asked_for(request, record)
     except (AskedWrongError, QueryError) as error:
         return _instead(request, 422, str(error))
+    except limiter.LimitedError as limited:
+        return limited.dressed(_instead(request, 429, str(limited)))
     except BusyError:
         return _instead(request, 429, "You have several searches under way. Try again when one has ended.")
     passed_on = while_signed_in(request.person, chunks)
@@ -104,6 +106,7 @@ async def _asked_for(request: PortalRequest, record: Record) -> AsyncIterator[by
     if not request.GET.get("q"):
         return _range(kept, wanted, numbered=numbered)
     query = query_of(request)
+    await limiter.count(limiter.SEARCHES, request.person, "You searched a lot within a minute.")
 
     def step_behind(after: int) -> Step:
         return search(kept, wanted, after, query)

@@ -10,7 +10,7 @@ from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_GET
 
-from sessions_app import access
+from sessions_app import access, limiter
 from sessions_app.guarding import PortalRequest
 from sessions_app.live import messages
 from sessions_app.live.bodies import BODY, compact, fitting
@@ -28,6 +28,7 @@ from sessions_app.models import Record
 RecordView = Callable[[PortalRequest, Record], Awaitable[HttpResponseBase]]
 SlugView = Callable[..., Coroutine[Any, Any, HttpResponseBase]]
 
+SEARCHED = "You searched a lot within a minute."
 BUSY = "You have too many requests of this kind open. Close other tabs, or try again in a moment."
 
 
@@ -46,6 +47,8 @@ def for_script(view: RecordView) -> SlugView:
             return _error(422, str(error))
         except (TooManyError, BusyError):
             return _error(429, BUSY)
+        except limiter.LimitedError as limited:
+            return limited.dressed(_error(429, str(limited)))
 
     return guarded
 
@@ -87,6 +90,8 @@ async def log_search(request: PortalRequest, record: Record) -> HttpResponse:
     """Search kept lines one step further, and say where the next step begins."""
     query = query_of(request)
     epoch, after = number(request, "e"), number(request, "after") or 0
+    if not after:
+        await limiter.count(limiter.SEARCHES, request.person, SEARCHED)
     kept = await kept_of(record)
     extent = extent_of(kept, epoch)
     step = Step([], after, end=True)

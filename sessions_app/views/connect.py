@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_GET
 from django_htmx.http import HttpResponseClientRedirect
 
-from sessions_app import access
+from sessions_app import access, limiter
 from sessions_app.client import errors
 from sessions_app.connections import BadLinkError, Connection, estimates, refusals, timeline
 from sessions_app.connections.redaction import hidden
@@ -46,6 +46,11 @@ async def connect(request: PortalRequest, connection: Connection, slug: str) -> 
         return _nowhere(
             request, record, "A batch session has no page of its own: its log is what it says.", 409
         )
+    if not request.htmx:
+        try:
+            await limiter.count(limiter.OPENINGS, request.person, "You opened a lot within a minute.")
+        except limiter.LimitedError as limited:
+            return limited.dressed(_nowhere(request, record, str(limited), 429))
     try:
         state, address = await _state_and_address(request, connection, record)
     except errors.NotFoundError:

@@ -14,7 +14,7 @@ from django.shortcuts import redirect
 from django.urls import reverse
 from django.views.decorators.http import require_http_methods, require_POST
 
-from sessions_app import access, kept
+from sessions_app import access, kept, limiter
 from sessions_app.connections import Connection, Reading, writes
 from sessions_app.connections.asked import Asked, asked_for
 from sessions_app.connections.offers import Surroundings
@@ -45,6 +45,12 @@ async def form(request: PortalRequest, connection: Connection) -> HttpResponse:
     if "redraw" in request.POST:
         return _shown(request, _redrawn(request, around), around)
     filled = LaunchForm(request.POST, around=around)
+    try:
+        await limiter.count(limiter.LAUNCHES, request.person, "You launched a lot within a minute.")
+    except limiter.LimitedError as limited:
+        filled.is_valid()
+        filled.add_error(None, f"{limited} Nothing was launched.")
+        return limited.dressed(_shown(request, filled, around, status=429))
     # A form that was sent before leads to what it launched, whatever has changed since.
     try:
         operation = await Operation.objects.aearlier(

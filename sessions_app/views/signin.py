@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
+import hashlib
+import logging
 import re
 
 from asgiref.sync import sync_to_async
@@ -13,13 +16,18 @@ from django.shortcuts import redirect, render
 from django.views.decorators.debug import sensitive_post_parameters, sensitive_variables
 from django.views.decorators.http import require_http_methods, require_POST
 
-from sessions_app import access, connections, kept
+from sessions_app import access, connections, kept, limiter
 from sessions_app.client import errors
 from sessions_app.models import Credential, Person, WelcomeKey
 from sessions_app.pasted import first_strange, token_of, trimmed
 from sessions_app.views.guards import PortalRequest
 from sessions_app.views.onward import onward, own_path
 
+logger = logging.getLogger(__name__)
+
+# Seconds that the platform has to say who somebody is.
+PATIENCE = 7.0
+TOO_SLOW = "The platform did not say in time who you are."
 # It travels in a header, and servers take 8 KiB of all headers together.
 LONGEST_TOKEN = 7000
 LONGEST_NAME = 150
@@ -41,8 +49,16 @@ async def start(request: PortalRequest) -> HttpResponse:
             await request.session.aset_expiry(ANONYMOUS_SECONDS)
         return _form(request, back)
     try:
-        token = await _token(request.POST)
-        name = await connections.identify(token)
+        await limiter.count_signin(request)
+        # Not the client's own patience: whoever signs in waits for the answer, and looks at nothing else.
+        async with asyncio.timeout(PATIENCE):
+            token = await _token(request.POST)
+            name = await connections.identify(token)
+    except TimeoutError:
+        return _form(request, back, errors.TooSlowError(TOO_SLOW, advice="Try again in a minute."))
+    except limiter.LimitedError as limited:
+        logger.warning("security: event=signin_limited address=%s", limiter.address_of(request))
+        return limited.dressed(_form(request, back, limited))
     except (ValueError, errors.PlatformError) as error:
         return _form(request, back, error)
     person = await Person.objects.aenter(settings.PLATFORM_KEY, name)
@@ -63,6 +79,10 @@ async def welcome(request: PortalRequest) -> HttpResponse:
 
     A link that signed in by itself could put somebody else's account before a person who follows it.
     """
+    try:
+        await limiter.count_link(request)
+    except limiter.LimitedError as limited:
+        return limited.dressed(HttpResponse(f"{limited}\n", content_type="text/plain"))
     key = (request.POST if request.method == "POST" else request.GET).get("key", "")[:LONGEST_KEY]
     if request.method == "GET" and (name := await WelcomeKey.objects.afor(key)):
         if request.person is None:
@@ -125,8 +145,11 @@ async def _token(typed: QueryDict) -> str:
             raise ValueError("Type your name and your password.")
         if len(name) > LONGEST_NAME or len(password) > LONGEST_PASSWORD:
             raise ValueError("This is too long to be a name and a password.")
+        await limiter.count_account(f"name {name.casefold()}")
         return _checked(await connections.login(name, password))
-    return _checked(token_of(typed.get("token", "")))
+    token = _checked(token_of(typed.get("token", "")))
+    await limiter.count_account(f"token {hashlib.sha256(token.encode()).hexdigest()}")
+    return token
 
 
 def _checked(token: str) -> str:
