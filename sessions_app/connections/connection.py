@@ -15,9 +15,11 @@ from django.conf import settings
 from sessions_app import access, reasons
 from sessions_app.client import AsyncPool, AsyncSession, errors, values
 from sessions_app.connections import links, supervised, tasks, timeline
+from sessions_app.connections.lists import understood
 from sessions_app.connections.reading import Reading, SharedRead
 from sessions_app.connections.redaction import hidden, secret_of
 from sessions_app.connections.rows import Listing, Row
+from sessions_app.connections.storing import off_the_loop
 from sessions_app.models import Credential, Person, Record, Step
 from sessions_app.models.record import fitting
 from sessions_app.signin import vault
@@ -34,6 +36,8 @@ LIST_DEADLINE = 10.0
 CONNECT_DEADLINE = 5.0
 # How long the list tells of a destroy that was never sent.
 UNSENT_SHOWN = timedelta(minutes=5)
+# A list of more rows is not read on the loop.
+QUICKLY_READ = 100
 # Event feeds and reasons kept at once for one person.
 MOST_EVENT_READS = 500
 MOST_REASONS_AT_ONCE = 8
@@ -205,10 +209,12 @@ class Connection:
 
     async def _read_rows(self) -> tuple[Row, ...]:
         began = datetime.now(UTC)
-        found = values.parse_sessions(await self.session.within(LIST_DEADLINE).fetch())
-        if found.not_understood and not found:
+        raw = await self.session.within(LIST_DEADLINE).fetch()
+        found = understood(raw) if len(raw) <= QUICKLY_READ else await off_the_loop(understood, raw)
+        del raw
+        if found.not_understood and not found.shown:
             raise errors.NotUnderstoodError("The platform answered with a list that makes no sense.")
-        await self.listing.update(found, began, not_understood=len(found.not_understood))
+        await self.listing.update(found, began)
         self._explain_some()
         for hear in after_list:
             hear(self.person)

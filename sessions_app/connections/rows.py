@@ -3,21 +3,22 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from functools import partial
 
 from asgiref.sync import sync_to_async
-from django.db import transaction
 from django.db.models import Q
 
 from sessions_app import reasons
 from sessions_app.client.values import SessionInfo
 from sessions_app.connections.ends import ended, told_end
+from sessions_app.connections.lists import Listed
+from sessions_app.connections.storing import differs, marked_gone, marks_of, stored
 from sessions_app.models import Person, Record, Step
 from sessions_app.models.journal import StepState, Verb
-from sessions_app.models.record import OVER, fingerprint_of
+from sessions_app.models.record import OVER
 
 # A session may be missing from the list for an instant after its launch was answered (skaha-contract.md, 4.6).
 APPEARING = timedelta(seconds=5)
@@ -154,8 +155,11 @@ class Listing:
         # Whether some record is too young for its absence from the list to mean anything.
         self._appearing = False
         self.restless = False
-        # How many listed sessions could not be understood, and are not shown.
+        # How many listed sessions could not be understood, and the ids of those that are too many; they are not shown.
         self.not_understood = 0
+        self._beyond: Sequence[str] = []
+        self._marks: tuple[Sequence[str], set[str]] | None = None
+        self._told_of: Sequence[SessionInfo] = ()
         self._updated: datetime | None = None
         # Which launch of many a record came from, by the records' keys.
         self._launches: dict[int, str] = {}
@@ -213,6 +217,11 @@ class Listing:
         """Return the operation that will destroy this session in a moment."""
         return self._leaving.get(record.pk, "")
 
+    @property
+    def beyond(self) -> int:
+        """How many sessions are listed beyond those that are shown."""
+        return len(self._beyond)
+
     def touch(self) -> None:
         """Make the next look see what was changed in a record."""
         self._rows = None
@@ -232,28 +241,78 @@ class Listing:
         """Return the sessions whose state asks for a word of explanation."""
         return [known for known in self._known.values() if _wants_reason(known)]
 
-    async def update(self, infos: list[SessionInfo], began: datetime, *, not_understood: int = 0) -> None:
-        """Take in a list that was asked for at ``began``: records appear, change state and are marked gone with it."""
-        self.not_understood = not_understood
-        self._note_vanished({info.id for info in infos})
-        if (
-            self._awaited
-            or self._appearing
-            or not self._loaded
-            or self._compare({info.id: info for info in infos})
-        ):
-            await sync_to_async(self._store)(infos, began)
-            self._loaded = True
-        else:
-            for info in infos:
-                self._known[info.id].info = info
-        await self._learn_ends()
-        self._rows, self._updated = None, datetime.now(UTC)
+    async def update(self, listed: Listed, began: datetime) -> None:
+        """Take in a list that was asked for at ``began``: records appear, change state and are marked gone with it.
 
-    async def _learn_ends(self) -> None:
+        Each is shown as it is stored: where the database takes nothing, all stays as it was until the next list.
+        """
+        # The apps of a desktop are listed under its id.
+        infos = list({info.id: info for info in listed.shown}.values())
+        lately = self._updated is not None and datetime.now(UTC) - self._updated < SEEN_HAPPEN
+        news = [info for info in infos if self._is_news(info)]
+        listed_first = await self._store(news, lately=lately)
+        ids = {info.id for info in infos}
+        left = [session_id for session_id in self._known if session_id not in ids]
+        left_elsewhere = listed.beyond != self._beyond
+        if listed_first or left or left_elsewhere or self._awaited or self._appearing or not self._loaded:
+            await self._leave_out(listed, began)
+        before, self._known = self._known, {info.id: self._with(info) for info in infos}
+        self._note_vanished(before, ids | set(listed.beyond), listed.not_understood)
+        self.not_understood, self._beyond = listed.not_understood, listed.beyond
+        await self._note_launches(listed_first)
+        self._loaded = True
+        learned = await self._learn_ends()
+        self._updated = datetime.now(UTC)
+        if news or left or learned or self._told_of != infos:
+            self._rows = None
+        self._told_of = infos
+
+    def _is_news(self, info: SessionInfo) -> bool:
+        known = self._known.get(info.id)
+        # What was said in the same words is stored.
+        return known is None or (known.info != info and differs(known.record, info))
+
+    def _with(self, info: SessionInfo) -> Known:
+        known = self._known[info.id]
+        return known if known.info == info else Known(known.record, info)
+
+    async def _store(self, news: list[SessionInfo], *, lately: bool) -> list[Record]:
+        """Store what is new; return the records that are listed for the first time."""
+        first = []
+        known = {session_id: each.record for session_id, each in self._known.items()}
+        by_id = {info.id: info for info in news}
+        async for part in stored(self._person, news, known, datetime.now(UTC), lately=lately):
+            for session_id, record in part.items():
+                earlier = self._known.get(session_id)
+                if earlier is None:
+                    first.append(record)
+                elif earlier.record.states == record.states:
+                    # What was learned of it meanwhile.
+                    record.reason, record.events = earlier.record.reason, earlier.record.events
+                self._known[session_id] = Known(record, by_id[session_id])
+        return first
+
+    async def _leave_out(self, listed: Listed, began: datetime) -> None:
+        """Mark as gone what is listed no more; what was launched after the list was asked for could not be in it."""
+        keys = {self._known[info.id].record.pk for info in listed.shown}
+        self._awaited -= keys
+        # A row that could not be read may be any of those that seem to be missing.
+        if listed.not_understood:
+            return
+        marks = partial(self._marks_of, listed.beyond)
+        gone, self._appearing = await marked_gone(self._person, keys, marks, began, began - APPEARING)
+        self._awaited -= gone
+
+    def _marks_of(self, beyond: Sequence[str]) -> set[str]:
+        """Return the fingerprints of what is listed but not shown; to make them takes a while, so they are kept."""
+        if self._marks is None or self._marks[0] != beyond:
+            self._marks = (beyond, marks_of(self._person, beyond))
+        return self._marks[1]
+
+    async def _learn_ends(self) -> bool:
         """Take in what was kept of lately ended sessions meanwhile: their events tell when they ended."""
         if time.monotonic() - self._looked_for_ends < ENDS_EVERY:
-            return
+            return False
         self._looked_for_ends = time.monotonic()
         since = datetime.now(UTC) - NEWS_OF_AN_END
         wanted = {
@@ -270,51 +329,27 @@ class Listing:
             async for pk, events in kept.values_list("pk", "events"):
                 wanted[pk].events = events
                 self._ends_learned.add(pk)
+        return bool(wanted)
 
-    def _note_vanished(self, listed: set[str]) -> None:
+    def _note_vanished(self, before: dict[str, Known], listed: set[str], not_understood: int) -> None:
         """Keep showing for a moment what is listed no more; what was destroyed from here is not missed."""
-        for session_id in listed & {known.info.id for known, _ in self._vanished.values()}:
-            self._vanished = {
-                pk: each for pk, each in self._vanished.items() if each[0].info.id != session_id
-            }
-        if self.not_understood:
+        back = {known.info.id for known, _ in self._vanished.values()} & listed
+        if back:
+            self._vanished = {pk: each for pk, each in self._vanished.items() if each[0].info.id not in back}
+        if not_understood:
             return
         until = time.monotonic() + SHOWN_GONE
-        for session_id, known in self._known.items():
+        for session_id, known in before.items():
             pk = known.record.pk
             if session_id not in listed and pk not in self._dismissed and pk not in self._leaving:
                 self._vanished[pk] = (known, until)
 
-    def _compare(self, infos: dict[str, SessionInfo]) -> bool:
-        if infos.keys() != self._known.keys():
-            return True
-        return any(_differs(self._known[session_id].record, info) for session_id, info in infos.items())
-
-    @transaction.atomic
-    def _store(self, infos: list[SessionInfo], began: datetime) -> None:
-        now = datetime.now(UTC)
-        records = self._records([info.id for info in infos])
-        changed = []
-        for info in infos:
-            record = records[info.id]
-            if _differs(record, info) or not record.states:
-                changed.append(record)
-                if self._updated is not None and now - self._updated < SEEN_HAPPEN:
-                    note_wait(record, info, now)
-                take_in(record, info, now)
-        Record.objects.bulk_update(changed, [*_FIELDS, "states", "reason", "waited", "gone"], batch_size=200)
-        listed = {record.pk for record in records.values()}
-        self._awaited -= listed
-        # A row that could not be read may be any of those that seem to be missing.
-        if not self.not_understood:
-            self._mark_gone(listed, began)
-        listed_first = [record for each, record in records.items() if each not in self._known]
-        self._note_launches(listed_first)
+    async def _note_launches(self, listed_first: list[Record]) -> None:
         if listed_first:
-            self._note_open_launches(listed_first)
-        self._known = {info.id: Known(records[info.id], info) for info in infos}
+            await sync_to_async(self._note_launches_of)(listed_first)
+            await sync_to_async(self._note_open_launches)(listed_first)
 
-    def _note_launches(self, records: Iterable[Record]) -> None:
+    def _note_launches_of(self, records: Iterable[Record]) -> None:
         """Note of records that are listed for the first time which launch of many they came from."""
         keys = [record.pk for record in records]
         for start in range(0, len(keys), 500):
@@ -333,80 +368,6 @@ class Listing:
             step = awaited.get(record.name)
             if step is not None and step.sent is not None and record.seen >= step.sent:
                 self._launches.setdefault(record.pk, step.operation.slug)
-
-    def _records(self, ids: list[str]) -> dict[str, Record]:
-        """Return the record of each session: from memory, from the database, or new."""
-        found = {
-            session_id: self._known[session_id].record for session_id in ids if session_id in self._known
-        }
-        wanted = {fingerprint_of(self._person, each): each for each in ids if each not in found}
-        found |= self._stored(wanted)
-        missing = [session_id for session_id in wanted.values() if session_id not in found]
-        if missing:
-            drafts = [Record.objects.draft(self._person, session_id) for session_id in missing]
-            # A launch that just answered may have written the same record in between.
-            Record.objects.bulk_create(drafts, ignore_conflicts=True, batch_size=200)
-            found |= self._stored({fingerprint_of(self._person, each): each for each in missing})
-        return found
-
-    def _stored(self, wanted: dict[str, str]) -> dict[str, Record]:
-        found = {}
-        fingerprints = list(wanted)
-        for start in range(0, len(fingerprints), 500):
-            part = fingerprints[start : start + 500]
-            for record in Record.objects.filter(owner=self._person, id_fingerprint__in=part):
-                session_id = wanted[record.id_fingerprint]
-                record.seal_anew_if_lost(self._person, session_id)
-                found[session_id] = record
-        return found
-
-    def _mark_gone(self, listed: set[int], began: datetime) -> None:
-        """Mark what is listed no more; what was launched after the list was asked for could not be in it."""
-        before = began - APPEARING
-        rows = Record.objects.filter(owner=self._person, gone=None).values_list("pk", "seen")
-        missing = [(pk, seen) for pk, seen in rows if pk not in listed]
-        gone = [pk for pk, seen in missing if seen < before]
-        self._appearing = len(gone) < len(missing)
-        for start in range(0, len(gone), 500):
-            Record.objects.filter(pk__in=gone[start : start + 500]).update(gone=began)
-        self._awaited -= set(gone)
-
-
-_FIELDS = ("name", "kind", "image", "state", "started", "expires")
-
-
-def _wanted(info: SessionInfo) -> dict[str, Any]:
-    return {
-        "name": info.name[:63],
-        "kind": info.kind[:20],
-        "image": info.image[:300],
-        "state": info.state,
-        "started": info.started,
-        "expires": info.expires,
-    }
-
-
-def _differs(record: Record, info: SessionInfo) -> bool:
-    return record.gone is not None or any(
-        getattr(record, field) != value for field, value in _wanted(info).items()
-    )
-
-
-def note_wait(record: Record, info: SessionInfo, now: datetime) -> None:
-    """Note how long a session took to run, when it is seen to begin just now; estimates are made of it."""
-    if info.state == "running" and len(record.states) == 1 and record.states[0][0] == "pending":
-        began = datetime.fromisoformat(record.states[0][1])
-        record.waited = (now - min(began, info.started or began)).total_seconds()
-
-
-def take_in(record: Record, info: SessionInfo, now: datetime) -> None:
-    """Write what the platform says into a record, noting a new state with its time."""
-    if not record.states or record.states[-1][0] != info.state:
-        record.states = [*record.states, [info.state, now.isoformat()]]
-        record.reason = ""
-    for field, value in _wanted(info).items():
-        setattr(record, field, value)
-    record.gone = None
 
 
 def _changed(record: Record) -> datetime:

@@ -40,6 +40,7 @@ class ListFeed(Shared):
         self.person = person
         self.version = ""
         self.polls = 0
+        self._seen: tuple[tuple[Row, ...] | None, str] | None = None
         self._connect = connect
 
     async def _run(self) -> None:
@@ -58,9 +59,14 @@ class ListFeed(Shared):
             logger.exception("The list of %s cannot be watched; it is tried again later.", self.person)
             return OWN_ERROR_PAUSE
         else:
-            faces = [row.face for row in reading.value or ()]
-            self._learn(repr((faces, str(reading.error), reading.slow, reading.value is None)))
+            self._learn(repr((self._face_of(reading), str(reading.error), reading.slow)))
         return PAUSE
+
+    def _face_of(self, reading: Reading[tuple[Row, ...]]) -> str:
+        """Return what of the rows can be seen; they stay one object until there is news."""
+        if self._seen is None or self._seen[0] is not reading.value:
+            self._seen = (reading.value, repr(reading.value and [row.face for row in reading.value]))
+        return self._seen[1]
 
     def _learn(self, seen: str) -> None:
         version = hashlib.blake2b(seen.encode(), digest_size=9).hexdigest()
