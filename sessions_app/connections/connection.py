@@ -34,6 +34,8 @@ EVENTS_FRESHNESS = 2.0
 # Seconds the platform has for one answer.
 LIST_DEADLINE = 10.0
 CONNECT_DEADLINE = 5.0
+# How long a page of sessions waits for what it shows, in seconds: then it is there, and says that it is asking.
+FIRST_LOOK = 0.7
 # How long the list tells of a destroy that was never sent.
 UNSENT_SHOWN = timedelta(minutes=5)
 # A list of more rows is not read on the loop.
@@ -101,7 +103,7 @@ class Connection:
 
     async def rows(self, *, patience: float | None = None) -> Reading[tuple[Row, ...]]:
         """Return the person's sessions, newest first."""
-        reading = await self._rows.get(patience=patience)
+        reading = await self._rows.get(patience=FIRST_LOOK if patience is None else patience)
         if reading.value is None:
             return reading
         # Reasons and fresh launches reach the listing between two reads.
@@ -114,11 +116,11 @@ class Connection:
 
     async def stats(self) -> Reading[values.Stats]:
         """Return the platform's load. A 503 is normal where a platform keeps no metrics."""
-        return await self._stats.get()
+        return await self._stats.get(patience=FIRST_LOOK)
 
-    async def context(self) -> Reading[values.Context]:
+    async def context(self, *, patience: float | None = None) -> Reading[values.Context]:
         """Return the resources that can be asked for, and how many interactive sessions a person may have."""
-        return await self._context.get()
+        return await self._context.get(patience=patience)
 
     async def images(self) -> Reading[list[values.Image]]:
         """Return the images that can be launched."""

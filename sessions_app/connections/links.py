@@ -13,7 +13,11 @@ _HOST = re.compile(r"[a-z0-9](?:[a-z0-9.-]*[a-z0-9])?")
 
 
 class BadLinkError(ValueError):
-    """The platform gave an address that we do not send anybody to."""
+    """The platform gave an address that we do not send anybody to; ``code`` says in a word why."""
+
+    def __init__(self, code: str, sentence: str) -> None:
+        super().__init__(sentence)
+        self.code = code
 
 
 def checked(address: object) -> str:
@@ -23,20 +27,23 @@ def checked(address: object) -> str:
     loopback), and on a host of ``CANFARWEB_SESSION_HOSTS`` or below the platform's own parent domain.
     """
     if not isinstance(address, str) or not _PLAIN.fullmatch(address) or len(address) > LONGEST:
-        raise BadLinkError("The platform gave no usable address for this session.")
+        code = "missing" if not address else "long" if len(str(address)) > LONGEST else "not_plain"
+        raise BadLinkError(code, "The platform gave no usable address for this session.")
     if "\\" in address:
-        raise BadLinkError("The address of this session holds a backslash.")
+        raise BadLinkError("backslash", "The address of this session holds a backslash.")
     try:
         parts = urlsplit(address)
         host, port = parts.hostname or "", parts.port
     except ValueError as error:
-        raise BadLinkError("The address of this session cannot be read.") from error
+        raise BadLinkError("not_read", "The address of this session cannot be read.") from error
     if "@" in parts.netloc or not _HOST.fullmatch(host):
-        raise BadLinkError("The address of this session names no plain host.")
+        raise BadLinkError("host_not_plain", "The address of this session names no plain host.")
     if not _scheme_allowed(parts.scheme):
-        raise BadLinkError("The address of this session is not https.")
+        raise BadLinkError("scheme", "The address of this session is not https.")
     if not _host_allowed(host, port):
-        raise BadLinkError(f"The address of this session is on {host[:80]}, which this portal does not know.")
+        raise BadLinkError(
+            "host", f"The address of this session is on {host[:80]}, which this portal does not know."
+        )
     netloc = host if port is None else f"{host}:{port}"
     return urlunsplit((parts.scheme, netloc, parts.path or "/", parts.query, parts.fragment))
 

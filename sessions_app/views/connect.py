@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import re
 from typing import Any
 
@@ -21,6 +22,8 @@ from sessions_app.views import listing as listings
 from sessions_app.views.course import Course, course_of, icon_of
 from sessions_app.views.guards import PortalRequest, connected, page
 from sessions_app.views.onward import onward
+
+logger = logging.getLogger(__name__)
 
 # How much of a log is read for its last lines, how many those are, and how long it may take in seconds.
 MOST_OF_LOG = 2 * 1024 * 1024
@@ -58,6 +61,13 @@ async def connect(request: PortalRequest, connection: Connection, slug: str) -> 
     except errors.PlatformError as error:
         return await _waiting(request, connection, record, record.state, error)
     except BadLinkError as error:
+        # Neither the address nor the id that is in it.
+        logger.warning(
+            "security: event=connect_refused code=%s session=%s person=%s",
+            error.code,
+            record.slug,
+            request.person.pk,
+        )
         return _nowhere(request, record, str(error), 502)
     if state == "running" and not _stays(request):
         return await _onward(request, record, address)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 from django.conf import settings
@@ -12,6 +13,7 @@ from django.views.decorators.http import require_GET
 
 from sessions_app import access
 from sessions_app.connections import Connection, Reading, Row, timeline
+from sessions_app.connections.connection import FIRST_LOOK
 from sessions_app.connections.renewals import why_not_renewed
 from sessions_app.forms import KINDS
 from sessions_app.models import Record
@@ -31,12 +33,15 @@ async def listing(request: PortalRequest, connection: Connection) -> HttpRespons
     """Show the person's sessions; answer 204 to a fragment that would show what is shown already."""
     wanted = listings.Filter.of(request.GET)
     strip: dict[str, Any] = {} if request.htmx else await strip_context(connection)
-    reading = strip["slots_reading"] if strip else await connection.rows()
+    if strip:
+        reading, slots = strip["slots_reading"], strip["slots"]
+    else:
+        reading, limits = await asyncio.gather(connection.rows(), connection.context(patience=FIRST_LOOK))
+        slots = slots_of(reading, limits)
     shown = listings.shown(reading.value or (), wanted)
     reason, advice = listings.trouble(reading)
     searching = sorted(connection.searching.values())
     never_sent = connection.lately_never_sent()
-    slots = strip["slots"] if strip else slots_of(reading, await connection.context())
     away = listings.away(reading)
     version = listings.version(
         request.get_full_path(),

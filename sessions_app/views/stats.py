@@ -11,6 +11,7 @@ from django.views.decorators.http import require_GET
 
 from sessions_app.client import values
 from sessions_app.connections import Connection, Reading, Row
+from sessions_app.connections.connection import FIRST_LOOK
 from sessions_app.connections.rows import gibibytes
 from sessions_app.views.guards import PortalRequest, connected, page
 from sessions_app.views.listing import VERSION_HEADER, version
@@ -48,7 +49,9 @@ async def strip(request: PortalRequest, connection: Connection) -> HttpResponse:
 
 async def strip_context(connection: Connection) -> dict[str, Any]:
     """Return what the strip shows."""
-    stats, rows, limits = await asyncio.gather(connection.stats(), connection.rows(), connection.context())
+    stats, rows, limits = await asyncio.gather(
+        connection.stats(), connection.rows(), connection.context(patience=FIRST_LOOK)
+    )
     meters, slots = _meters(stats.value), slots_of(rows, limits)
     # What is said of the list says it of all: that the platform is away is said once.
     away = rows.error is not None

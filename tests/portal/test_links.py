@@ -2,7 +2,9 @@
 
 import pytest
 
+from sessions_app.connections import Connection
 from sessions_app.connections.links import BadLinkError, checked
+from sessions_app.models import Record
 
 REAL = "https://ws-uv.canfar.net/skaha/v1"
 
@@ -53,6 +55,44 @@ def test_an_address_of_the_platforms_own_domain_or_a_named_host_is_followed(real
 def test_any_other_address_is_refused(real_platform, address):
     with pytest.raises(BadLinkError):
         checked(address)
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize(
+    ("address", "code"),
+    [
+        ("", "missing"),
+        (None, "missing"),
+        (["https://ws-uv.canfar.net/"], "not_plain"),
+        ("javascript:alert(1)", "host_not_plain"),
+        ("ftp://ws-uv.canfar.net/", "scheme"),
+        ("https://evil.example/k3xv9q2a?token=k3xv9q2a", "host"),
+        ("https://user:k3xv9q2a@ws-uv.canfar.net/", "host_not_plain"),
+        ("https://evil.example\\@ws-uv.canfar.net/", "backslash"),
+        ("https://ws-uv.canfar.net:99999/", "not_read"),
+        ("https://ws-uv.canfar.net/" + "x" * 2048, "long"),
+    ],
+)
+async def test_a_refused_address_is_one_security_event_with_a_code_and_no_address(
+    enter, settings, monkeypatch, caplog, address, code
+):
+    settings.PLATFORM_URL = REAL
+    client = await enter("alice", "token")
+    record = Record.objects.draft(client.person, "k3xv9q2a")
+    record.state, record.kind = "running", "notebook"
+    await record.asave()
+
+    async def connect_address(self, record):
+        return "running", checked(address)
+
+    monkeypatch.setattr(Connection, "connect_address", connect_address)
+    answer = await client.get(f"/s/{record.slug}/open")
+    assert answer.status_code == 502
+    assert "Location" not in answer.headers
+    [event] = [line for line in caplog.messages if "security:" in line]
+    assert event == (
+        f"security: event=connect_refused code={code} session={record.slug} person={client.person.pk}"
+    )
 
 
 def test_the_local_platforms_sessions_are_on_its_own_port_only(settings):

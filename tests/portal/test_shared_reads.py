@@ -1,6 +1,7 @@
 """One question in flight for everybody, and a last good answer that no failure takes away."""
 
 import asyncio
+import time
 
 import pytest
 
@@ -108,3 +109,24 @@ async def test_a_slow_platform_shows_the_last_answer_and_is_called_slow_only_aft
     assert (later.value, later.slow) == (1, True)
     platform.answering.set()
     assert (await read.get(patience=5)).value == 2
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_the_first_list_of_a_cold_start_is_a_page_within_a_second_that_says_that_it_asks(
+    enter, settings
+):
+    async def hang(reader, writer):
+        await reader.read()
+
+    server = await asyncio.start_server(hang, "127.0.0.1", 0)
+    settings.PLATFORM_URL = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}/skaha/v1"
+    client = await enter("alice", "token")
+    took = []
+    for headers in ({}, {"HX-Request": "true"}):
+        began = time.monotonic()
+        answer = await client.get("/", headers=headers)
+        took.append(time.monotonic() - began)
+        assert answer.status_code == 200
+        assert "Asking the platform for your sessions…" in answer.text
+    assert max(took) < 1, took
+    server.close()
