@@ -35,6 +35,8 @@ LONGEST_KEY = 100
 LONGEST_PASSWORD = 1024
 # The form's secret lives in a session of its own until somebody signs in.
 ANONYMOUS_SECONDS = 3600
+# How long the old browser session of somebody who signs in anew is still theirs, in seconds.
+LAST_MOMENTS = 10
 _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
@@ -113,13 +115,27 @@ async def leave(request: PortalRequest) -> HttpResponse:
 
 async def enter(request: HttpRequest, person: Person) -> None:
     """Begin a new browser session for this person; nothing of an earlier one is carried over."""
-    await request.session.aflush()
+    await _leave_behind(request, person)
     await request.session.aset(SESSION_KEY, str(person.pk))
     await request.session.aset(BACKEND_SESSION_KEY, "")
     await request.session.aset(HASH_SESSION_KEY, person.get_session_auth_hash())
     # A page that is answered now has forms of the new session.
     rotate_token(request)
     await sync_to_async(request.session.save)()
+
+
+async def _leave_behind(request: HttpRequest, person: Person) -> None:
+    """End the browser session that there was; of the same person it lasts for moments more.
+
+    Their other tabs ask with its cookie until they have the new one, and would be led to sign in.
+    """
+    before = await access.person_of(request.session)
+    if before is None or before.pk != person.pk:
+        await request.session.aflush()
+        return
+    await request.session.aset_expiry(LAST_MOMENTS)
+    await sync_to_async(request.session.save)()
+    request.session = type(request.session)()
 
 
 def _form(request: PortalRequest, back: str, error: Exception | None = None) -> HttpResponse:

@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import html
 import re
+from datetime import timedelta
 from typing import Any
 
 import pytest
 from django.conf import settings
+from django.contrib.sessions.models import Session
 from django.test import AsyncClient
+from django.utils import timezone
 
 from sessions_app import kept
 from sessions_app.models import Credential, Operation, Record, Step
@@ -67,8 +70,6 @@ async def signed_in_anew(browser: Browser, platform) -> None:
 
 async def nothing_kept() -> bool:
     """Say that no value of a variable is in what the portal keeps."""
-    from django.contrib.sessions.models import Session
-
     rows = [session.get_decoded() async for session in Session.objects.all()]
     return SECRET not in str(rows) + str([operation.request async for operation in Operation.objects.all()])
 
@@ -228,6 +229,19 @@ async def test_signing_out_from_an_old_page_is_one_press_or_none(browser, platfo
     assert (await browser.post("/signout", {"csrfmiddlewaretoken": fresh})).url == "/signin"
     # Who is out already is there.
     assert (await browser.post("/signout", {"csrfmiddlewaretoken": old})).url == "/signin"
+
+
+async def test_other_tabs_are_led_nowhere_in_the_moment_of_a_new_sign_in(browser, platform, monkeypatch):
+    other = Browser(person=browser.person)
+    other.client.cookies = browser.client.cookies.copy()
+    await signed_in_anew(browser, platform)
+    # It asks with the old cookie, as the new one is on its way, and for moments only.
+    old = await Session.objects.aget(session_key=other.client.cookies[settings.SESSION_COOKIE_NAME].value)
+    assert (await other.client.get("/")).status_code == 200
+    assert old.expire_date - timezone.now() < timedelta(seconds=11)
+    # Signing out ends it at once.
+    await browser.post("/signout", {"csrfmiddlewaretoken": await browser.token()})
+    assert (await other.client.get("/")).url == "/signin"
 
 
 async def test_a_sign_in_page_that_is_too_old_signs_in(platform, transactional_db, connections_closed):
