@@ -179,14 +179,23 @@ class Feed(Shared):
     async def _run(self) -> None:
         pause: float | None = 0.0
         while pause is not None:
+            # Not `wait_for`: on Python 3.11 it forgets that it was cancelled where it is hurried at that very moment.
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._hurried.wait(), pause)
+                async with asyncio.timeout(pause):
+                    await self._hurried.wait()
             self._hurried.clear()
+            await self._politely()
             awaited, self._awaited = self._awaited, []
             pause = await self._turn()
             for turn in awaited:
                 if not turn.done():
                     turn.set_result(None)
+
+    async def _politely(self) -> None:
+        """Where nobody waits for it but who has time, as the keeper of what ended has, wait for a turn of theirs."""
+        paces = [getattr(viewer, "pace", None) for viewer in self.viewers]
+        if paces and paces[0] is not None and None not in paces:
+            await paces[0].turn()
 
     async def _turn(self) -> float | None:
         assert self._person is not None

@@ -18,7 +18,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from django.conf import settings
-from django.db.models import Exists, OuterRef, Q
+from django.db.models import Exists, F, OuterRef, Q
 
 from sessions_app.client import errors
 from sessions_app.connections import Connection, connection, connection_for, writes
@@ -26,6 +26,7 @@ from sessions_app.live import spool
 from sessions_app.live.feeds import Feed, FeedsFullError, registry
 from sessions_app.live.following import feed_of
 from sessions_app.live.handshake import with_own_thread
+from sessions_app.live.pace import Pace
 from sessions_app.live.per_loop import PerLoop
 from sessions_app.live.waiting import Waiter
 from sessions_app.models import Person, Record
@@ -40,16 +41,18 @@ PRUNE_EVERY = 3600.0
 LONGEST_PAUSE = 1800.0
 LIST_PATIENCE = 15.0
 LISTS_AT_ONCE = 8
-READS_AT_ONCE = 4
-# What one look at the database brings; the rest comes with the next.
-MOST_ENDED = 100
+LOOKS_AT_ONCE = 4
+# Last reads that are under way at a time, the newest first, and their calls to the platform in a second: however many
+# sessions end at once, it is left in peace. With the lists it stays below ten.
+READS_AT_ONCE = 16
+CALLS_PER_SECOND = 8.0
 # A last read that did not end the feed is repeated so often, with a pause in seconds.
 TRIES = 3
 TRY_PAUSE = 1.0
 # The reason of an end is told a moment after the end itself; an answer is good for two seconds.
 EVENT_LOOKS = 3
 EVENT_PAUSE = 2.1
-# Of a session that is gone for longer than this, and of which nothing was kept, the platform is not asked.
+# Of a session that is gone for longer than this the platform has forgotten the events, and is not asked.
 FORGOTTEN = timedelta(hours=1)
 
 
@@ -77,7 +80,8 @@ class Keeper:
     def __init__(self) -> None:
         self._task: asyncio.Task[None] | None = None
         self._reads: dict[int, asyncio.Task[None]] = {}
-        self._turns = asyncio.Semaphore(READS_AT_ONCE)
+        self._looks = asyncio.Semaphore(LOOKS_AT_ONCE)
+        self._pace = Pace(CALLS_PER_SECOND)
         self._woken = asyncio.Event()
         self._listed: set[int] = set()
         self._people: dict[int, Patience] = {}
@@ -110,7 +114,7 @@ class Keeper:
     async def _look_before(self, source: Connection, record: Record) -> None:
         if record.keeps("events"):
             return
-        async with self._turns:
+        async with self._looks:
             try:
                 await asyncio.gather(
                     self._one_more_turn(record, source.person), source.refresh_events(record)
@@ -137,7 +141,8 @@ class Keeper:
                 due = min(self._lists_due, self._prune_due) - time.monotonic()
                 # However often it is woken, it gives the others time.
                 await asyncio.sleep(min(1.0, LIST_EVERY))
-                await asyncio.wait_for(self._woken.wait(), max(0.0, due))
+                async with asyncio.timeout(max(0.0, due)):
+                    await self._woken.wait()
             self._woken.clear()
 
     async def _round(self) -> None:
@@ -151,7 +156,8 @@ class Keeper:
         listed, self._listed = self._listed, set()
         if listed:
             await with_own_thread(_thaw(listed))
-        for record in await with_own_thread(_ended(self._not_now())):
+        room = READS_AT_ONCE - len(self._reads)
+        for record in await with_own_thread(_ended(self._not_now(), room)) if room > 0 else ():
             self._reads[record.pk] = _own_task(self._keep(record))
 
     def _not_now(self) -> list[int]:
@@ -181,8 +187,7 @@ class Keeper:
         """Read a session's log and events a last time; what fails is tried again later."""
         kept = False
         try:
-            async with self._turns:
-                kept = await self._kept(record)
+            kept = await self._kept(record)
         except (errors.PlatformError, FeedsFullError) as error:
             logger.info("The log of %s was not read a last time yet: %s", record.slug, error)
         except Exception:
@@ -196,12 +201,42 @@ class Keeper:
             self._woken.set()
 
     async def _kept(self, record: Record) -> bool:
-        if not record.keeps("log"):
-            if _is_forgotten(record):
+        if _is_long_gone(record):
+            # What is kept of it is all there will be.
+            if not record.keeps("log") and not _has_spool(record):
                 await with_own_thread(record.note_log(0, 0, complete=False))
-            elif not await _read_to_its_end(record):
-                return False
-        return await _keep_events(record)
+            if record.keeps("log") or await self._read_to_its_end(record):
+                await with_own_thread(record.anote({"events_kept_at": datetime.now(UTC)}))
+                return True
+            return False
+        if not record.keeps("log") and not await self._read_to_its_end(record):
+            return False
+        return await self._keep_events(record)
+
+    async def _read_to_its_end(self, record: Record) -> bool:
+        async with _watched(record, record.owner, self._pace) as feed:
+            for attempt in range(TRIES):
+                if attempt:
+                    await asyncio.sleep(TRY_PAUSE)
+                await feed.next_turn()
+                if feed.state.kind == "ended":
+                    return True
+        return False
+
+    async def _keep_events(self, record: Record) -> bool:
+        """Bring the record's events up to date until nothing more is to be expected."""
+        source = await connection_for(record.owner)
+        for look in range(1 if record.gone is not None else EVENT_LOOKS):
+            if look:
+                await asyncio.sleep(EVENT_PAUSE)
+            await self._pace.turn()
+            await source.refresh_events(record)
+        # That was a moment ago, so the platform is not asked anew.
+        reading = await source.events(record)
+        if reading.error is not None and not isinstance(reading.error, errors.NotFoundError):
+            return False
+        await with_own_thread(record.anote({"events_kept_at": datetime.now(UTC)}))
+        return True
 
     async def _prune(self) -> None:
         busy = {feed.record.slug for feed in registry().feeds.values()}
@@ -210,47 +245,36 @@ class Keeper:
             await with_own_thread(_note_dropped(removed))
 
 
+class Watcher(Waiter):
+    """A viewer that shows the log to nobody; with a pace it has time."""
+
+    def __init__(self, person: Person, pace: Pace | None) -> None:
+        super().__init__(person)
+        self.pace = pace
+
+
 @contextlib.asynccontextmanager
-async def _watched(record: Record, person: Person) -> AsyncIterator[Feed]:
+async def _watched(record: Record, person: Person, pace: Pace | None = None) -> AsyncIterator[Feed]:
     """Follow the record's log as a viewer that shows it to nobody."""
     feed = feed_of(record, "log")
-    watcher = Waiter(person)
+    watcher = Watcher(person, pace)
     feed.join(watcher)
     try:
         yield feed
     finally:
         feed.leave(watcher)
+        if not feed.viewers:
+            # Nobody comes back for it in a moment, and until then it would go on to ask.
+            feed.stop()
+            await feed.stopped()
 
 
-async def _read_to_its_end(record: Record) -> bool:
-    async with _watched(record, record.owner) as feed:
-        for attempt in range(TRIES):
-            if attempt:
-                await asyncio.sleep(TRY_PAUSE)
-            await feed.next_turn()
-            if feed.state.kind == "ended":
-                return True
-    return False
+def _is_long_gone(record: Record) -> bool:
+    return record.gone is not None and datetime.now(UTC) - record.gone >= FORGOTTEN
 
 
-async def _keep_events(record: Record) -> bool:
-    """Bring the record's events up to date until nothing more is to be expected."""
-    source = await connection_for(record.owner)
-    for look in range(1 if record.gone is not None else EVENT_LOOKS):
-        if look:
-            await asyncio.sleep(EVENT_PAUSE)
-        await source.refresh_events(record)
-    reading = await source.events(record)
-    if reading.error is not None and not isinstance(reading.error, errors.NotFoundError):
-        return False
-    await with_own_thread(record.anote({"events_kept_at": datetime.now(UTC)}))
-    return True
-
-
-def _is_forgotten(record: Record) -> bool:
-    if record.gone is None or datetime.now(UTC) - record.gone < FORGOTTEN:
-        return False
-    return not (settings.DATA_DIR / "spool" / f"{record.slug}.json").exists()
+def _has_spool(record: Record) -> bool:
+    return (settings.DATA_DIR / "spool" / f"{record.slug}.json").exists()
 
 
 async def _people_to_look_for() -> list[Person]:
@@ -260,11 +284,12 @@ async def _people_to_look_for() -> list[Person]:
     return [person async for person in people.filter(Exists(open_records))]
 
 
-async def _ended(but: list[int]) -> list[Record]:
-    """Return sessions that are over and not all kept."""
+async def _ended(but: list[int], most: int) -> list[Record]:
+    """Return sessions that are over and not all kept: first those of which the platform tells for longest."""
     over = Record.objects.filter(Q(gone__isnull=False) | Q(state__in=OVER), platform=settings.PLATFORM_KEY)
     left = over.filter(events_kept_at=None, owner__credential__isnull=False).exclude(pk__in=but)
-    return [record async for record in left.select_related("owner").order_by("-pk")[:MOST_ENDED]]
+    newest = left.select_related("owner").order_by(F("gone").desc(nulls_first=True), "-pk")
+    return [record async for record in newest[:most]]
 
 
 async def _thaw(people: set[int]) -> None:

@@ -17,8 +17,8 @@ from django.conf import settings as django_settings
 from django.test import AsyncClient
 
 from sessions_app import connections
-from sessions_app.client import AsyncSession
-from sessions_app.connections import connection, writes
+from sessions_app.client import AsyncSession, errors
+from sessions_app.connections import change, connection, writes
 from sessions_app.live import feeds, keeper, spool
 from sessions_app.live.keeper import Keeper, Patience
 from sessions_app.models import Credential, Person, Record
@@ -162,8 +162,8 @@ async def test_a_last_look_that_hangs_or_fails_does_not_keep_a_session_from_bein
             await asyncio.Event().wait()
         raise RuntimeError("It fails.")
 
-    monkeypatch.setattr(writes, "before_destroy", [look])
-    monkeypatch.setattr(writes, "LAST_LOOK", 0.1)
+    monkeypatch.setattr(change, "before_destroy", [look])
+    monkeypatch.setattr(change, "LAST_LOOK", 0.1)
     await launched(clean_platform, "exec sleep 60")
     record = await known(somebody)
     operation = await writes.destroy(await connections.connection_for(somebody), [record], "form-1")
@@ -259,19 +259,23 @@ class Slow(FakeSource):
         """Have none."""
 
 
-async def ended_records(person: Person, count: int) -> list[Record]:
+async def ended_records(person: Person, count: int, gone: datetime | None = None) -> list[Record]:
     records = []
     for number in range(count):
         record = Record.objects.draft(person, f"session{number}")
-        record.state = "completed"
+        record.state, record.gone = "completed", gone
         await record.asave()
         records.append(record)
     return records
 
 
-async def test_at_most_four_last_reads_go_on_at_once(monkeypatch: pytest.MonkeyPatch, settings: Any) -> None:
+async def test_at_most_so_many_last_reads_go_on_at_once(
+    monkeypatch: pytest.MonkeyPatch, settings: Any
+) -> None:
     person = await Person.objects.aenter(django_settings.PLATFORM_KEY, "somebody")
     await Credential.objects.akeep(person, "token")
+    monkeypatch.setattr(keeper, "READS_AT_ONCE", 4)
+    monkeypatch.setattr(keeper, "CALLS_PER_SECOND", 1000.0)
     records = await ended_records(person, 12)
     source = Slow()
     loop = asyncio.get_running_loop()
@@ -300,11 +304,62 @@ async def test_at_most_four_last_reads_go_on_at_once(monkeypatch: pytest.MonkeyP
 async def test_of_what_is_long_gone_and_was_never_kept_nobody_is_asked(
     somebody: Person, running: Keeper, data_folder: Path
 ) -> None:
-    [record] = await ended_records(somebody, 1)
-    await Record.objects.filter(pk=record.pk).aupdate(gone=datetime.now(UTC) - timedelta(days=2))
+    [record] = await ended_records(somebody, 1, datetime.now(UTC) - timedelta(days=2))
     found = await until(lambda: kept(record), what="the record")
     assert (found.log_lines, found.log_complete) == (0, False)
     assert not list((data_folder / "spool").glob(f"{record.slug}.*"))
+
+
+async def test_however_many_vanish_at_once_the_platform_is_asked_politely_newest_first_also_after_a_restart(
+    somebody: Person, monkeypatch: pytest.MonkeyPatch, data_folder: Path
+) -> None:
+    calls: list[tuple[float, str]] = []
+
+    @asynccontextmanager
+    async def no_log(self: Any, record: Record, max_bytes: int) -> AsyncIterator[Any]:
+        calls.append((time.monotonic(), record.slug))
+        raise errors.NotFoundError
+        yield
+
+    async def no_events(self: Any, record: Record) -> list[Any]:
+        calls.append((time.monotonic(), record.slug))
+        raise errors.NotFoundError
+
+    monkeypatch.setattr(connection.Connection, "stream_log", no_log)
+    monkeypatch.setattr(connection.Connection, "_read_events", no_events)
+    records = await ended_records(somebody, 40, datetime.now(UTC))
+    first, second = Keeper(), Keeper()
+
+    async def how_many() -> int:
+        return await Record.objects.exclude(events_kept_at=None).acount()
+
+    async def some() -> bool:
+        return await how_many() >= 8
+
+    async def all_kept() -> bool:
+        return await how_many() == len(records)
+
+    first.start()
+    try:
+        await until(some, what="some to be read")
+    finally:
+        await first.stop()
+    before = await how_many()
+    assert before < len(records)
+    newest = [record.slug for record in sorted(records, key=lambda record: -record.pk)]
+    early = list(dict.fromkeys(slug for _, slug in calls))
+    assert set(early) == set(newest[: len(early)])
+    second.start()
+    try:
+        await until(all_kept, what="the rest to be read")
+    finally:
+        await second.stop()
+        await feeds.registry().close()
+    moments = [at for at, _ in calls]
+    busiest = max(sum(at <= other < at + 1 for other in moments) for at in moments)
+    assert 4 <= busiest <= 10
+    # What was cut off by the restart is asked for once more.
+    assert len(calls) <= 2 * len(records) + 2 * keeper.READS_AT_ONCE
 
 
 async def test_old_spools_are_let_go_and_the_record_says_so(
