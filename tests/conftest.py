@@ -77,6 +77,9 @@ async def until(
 async def connections_closed() -> AsyncIterator[None]:
     """Close the pools of this test's event loop behind it."""
     from sessions_app import connections
+    from sessions_app.connections import redaction
 
     yield
     await connections.close_all()
+    # The next test's people may have the same keys.
+    redaction.forget_all()

@@ -18,6 +18,7 @@ from sessions_app.connections import tasks, writes
 from sessions_app.connections.connection import Connection
 from sessions_app.connections.links import BadLinkError
 from sessions_app.connections.reading import Reading
+from sessions_app.connections.redaction import redactor_for
 from sessions_app.connections.rows import Row
 from sessions_app.models import Credential, Person
 
@@ -79,15 +80,17 @@ async def connection_for(person: Person) -> Connection:
     registry = _registry()
     connection = registry.find(person)
     if connection is not None:
+        await redactor_for(person)  # Other processes of the portal seal ids as well.
         return connection
     token = await Credential.objects.atoken(person)
     if token is None:
         raise errors.NotSignedInError("The portal holds no credential of yours for this platform.")
+    redactor = await redactor_for(person)
     # Another request may have come first while the credential was read.
     earlier = registry.find(person)
     if earlier is not None:
         return earlier
-    connection = Connection(person, registry.pool, token)
+    connection = Connection(person, registry.pool, token, redactor)
     registry.remember(connection)
     await writes.resume(connection)
     return connection

@@ -47,6 +47,11 @@ async def begin(
 ) -> Operation:
     """Write an operation down and start its work; a browser that goes away in between stops neither."""
 
+    # What a person typed may name a session by its id, too.
+    request = connection.redactor.hide_in(request)
+    for step in steps:
+        step.name = connection.redactor.hide(step.name)[:80]
+
     @sync_to_async
     @transaction.atomic
     def opened() -> tuple[Operation, bool]:
@@ -86,7 +91,7 @@ async def carry_through(connection: Connection, operation: Operation, work: Work
     try:
         await work
     except (ValueError, errors.PlatformError) as error:
-        await settle_open(operation, said(error))
+        await settle_open(operation, connection.redactor.hide(said(error)))
     except Exception:
         logger.exception("Operation %s broke off.", operation.slug)
         if operation.verb == Verb.LAUNCH:

@@ -90,7 +90,7 @@ async def _run_renew(connection: Connection, operation: Operation, records: Sequ
     steps = await mark_all_sent(operation)
     ids = [connection.id_of(record) for record in records]
     before = {row.slug: row.expires for row in connection.listing.rows()}
-    outcomes = await connection.session.outcomes.renew(ids)
+    outcomes = connection.without_ids(await connection.session.outcomes.renew(ids))
     connection.expire_rows()
     reading = await connection.rows(patience=NEW_END_PATIENCE)
     after = {row.slug: row.expires for row in reading.value or ()} if reading.current else {}
@@ -160,7 +160,7 @@ async def _destroy_now(connection: Connection, operation: Operation, records: Se
     await _look_before(connection, records)
     steps = await mark_all_sent(operation)
     ids = [connection.id_of(record) for record in records]
-    outcomes = await connection.session.outcomes.destroy(ids)
+    outcomes = connection.without_ids(await connection.session.outcomes.destroy(ids))
     refused = {outcome.item: outcome.error for outcome in outcomes if _was_refused(outcome)}
     unclear = {outcome.item: outcome.error for outcome in outcomes if outcome.error is not None}
     left = await _still_there(connection, [session_id for session_id in ids if session_id not in refused])
@@ -201,7 +201,7 @@ async def _still_there(connection: Connection, ids: list[str]) -> dict[str, str]
     """Return which sessions outlived their deletion and what to say: the platform answers 200 whatever it did."""
     end = time.monotonic() + VANISH_TIME
     while True:
-        looks = await connection.session.outcomes.info(ids)
+        looks = connection.without_ids(await connection.session.outcomes.info(ids))
         left = {
             session_id: _why_left(look)
             for session_id, look in zip(ids, looks, strict=True)

@@ -4,20 +4,21 @@ from __future__ import annotations
 
 import logging
 from collections import OrderedDict
-from collections.abc import AsyncIterator, Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from django.conf import settings
 
 from sessions_app import access, reasons
-from sessions_app.client import AsyncPool, AsyncSession, errors, values
+from sessions_app.client import AsyncPool, AsyncSession, Outcome, errors, values
 from sessions_app.connections import links, supervised, tasks, timeline
 from sessions_app.connections.lists import understood
+from sessions_app.connections.quiet import quiet_events, quiet_list, quiet_outcomes
 from sessions_app.connections.reading import Reading, SharedRead
-from sessions_app.connections.redaction import hidden, secret_of
+from sessions_app.connections.redaction import Redactor
 from sessions_app.connections.rows import Listing, Row
 from sessions_app.connections.storing import off_the_loop
 from sessions_app.models import Credential, Person, Record, Step
@@ -46,6 +47,8 @@ MOST_REASONS_AT_ONCE = 8
 # Who wants to know that a person's list was read: called with the person, and quick.
 after_list: list[Callable[[Person], None]] = []
 
+T = TypeVar("T")
+
 
 class LogText(Protocol):
     """A log as it arrives."""
@@ -61,8 +64,10 @@ class LogText(Protocol):
 class Connection:
     """What the platform says to one person, shared by all their tabs."""
 
-    def __init__(self, person: Person, pool: AsyncPool, token: str) -> None:
+    def __init__(self, person: Person, pool: AsyncPool, token: str, redactor: Redactor | None = None) -> None:
         self.person = person
+        # Takes the ids of the person's sessions out of whatever the platform says.
+        self.redactor = Redactor() if redactor is None else redactor
         self._token = token
         self._handed_out = False
         # The platform does not accept the credential any more: nothing is asked with it again.
@@ -70,16 +75,18 @@ class Connection:
         self.session = AsyncSession(pool=pool, token=self._credential)
         self.listing = Listing(person)
         self._rows: SharedRead[tuple[Row, ...]] = SharedRead(
-            self._read_rows, freshness=self._list_freshness, label="list"
+            self._quietly(self._read_rows), freshness=self._list_freshness, label="list"
         )
-        self._stats: SharedRead[values.Stats] = _slowly(self._read_stats, STATS_FRESHNESS, "stats")
-        self._context: SharedRead[values.Context] = _slowly(
+        self._stats: SharedRead[values.Stats] = self._slowly(self._read_stats, STATS_FRESHNESS, "stats")
+        self._context: SharedRead[values.Context] = self._slowly(
             self.session.context, CATALOGUE_FRESHNESS, "context"
         )
-        self._images: SharedRead[list[values.Image]] = _slowly(
+        self._images: SharedRead[list[values.Image]] = self._slowly(
             self.session.image_details, CATALOGUE_FRESHNESS, "images"
         )
-        self._hosts: SharedRead[list[str]] = _slowly(self.session.repositories, CATALOGUE_FRESHNESS, "hosts")
+        self._hosts: SharedRead[list[str]] = self._slowly(
+            self.session.repositories, CATALOGUE_FRESHNESS, "hosts"
+        )
         # Launches whose answer was lost and that are being looked for: step → name.
         self.searching: dict[int, str] = {}
         # Destroys that an earlier process wrote down and never sent.
@@ -134,7 +141,7 @@ class Connection:
         """Return what the platform tells of one session, oldest first."""
         read = self._events.get(record.slug)
         if read is None:
-            read = self._events[record.slug] = _slowly(
+            read = self._events[record.slug] = self._slowly(
                 lambda: self._read_events(record), EVENTS_FRESHNESS, "events"
             )
             while len(self._events) > MOST_EVENT_READS:
@@ -153,7 +160,7 @@ class Connection:
         # The list holds its own copy of the record, which is the one whose reason the rows show.
         known = self.listing.known(record.slug)
         for each in {id(each): each for each in (record, known.record if known else record)}.values():
-            await timeline.keep_events(each, events)
+            await timeline.keep_events(each, events, self.redactor)
             # What was told before the end does not tell why it ended.
             if each.state != "failed" or reading.current or is_absent:
                 await self._explain_by(each, events)
@@ -168,16 +175,30 @@ class Connection:
             self.listing.touch()
 
     async def history(self, record: Record) -> list[timeline.TimelineRow]:
-        """Return the session's states and what people did with it, without its id."""
-        return await timeline.history(record, secret_of(self.person, record))
+        """Return the session's states and what people did with it, without any id."""
+        return await timeline.history(record, self.redactor)
 
     async def timeline_of(self, record: Record) -> list[timeline.TimelineRow]:
         """Return all that is kept of what happened to the session, newest last."""
-        return timeline.ordered(timeline.platform_rows(record.events), await self.history(record))
+        kept = self.redactor.hide_in(record.events)
+        return timeline.ordered(timeline.platform_rows(kept), await self.history(record))
 
     def stream_log(self, record: Record, max_bytes: int) -> AbstractAsyncContextManager[LogText]:
         """Open the session's whole log, up to ``max_bytes``, in pieces as they arrive."""
-        return self.session.stream_logs(self.id_of(record), max_bytes=max_bytes)
+        return self._quiet_log(self.id_of(record), max_bytes)
+
+    @asynccontextmanager
+    async def _quiet_log(self, session_id: str, max_bytes: int) -> AsyncIterator[LogText]:
+        try:
+            async with self.session.stream_logs(session_id, max_bytes=max_bytes) as text:
+                yield text
+        except errors.PlatformError as error:
+            self.redactor.hide_in_error(error)
+            raise
+
+    def without_ids(self, outcomes: list[Outcome[T]]) -> list[Outcome[T]]:
+        """Return outcomes whose errors name no session by its id."""
+        return quiet_outcomes(outcomes, self.redactor)
 
     async def connect_address(self, record: Record) -> tuple[str, str]:
         """Ask the platform now; return the session's state and, when it is running, where to go.
@@ -186,7 +207,8 @@ class Connection:
         """
         [outcome] = await self.session.within(CONNECT_DEADLINE).outcomes.info([self.id_of(record)])
         if outcome.error is not None:
-            raise supervised.explained(outcome.error) or outcome.error
+            error = self.redactor.hide_in_error(outcome.error)
+            raise supervised.explained(error) or error
         info = values.SessionInfo.parse(outcome.value)
         if info.state != "running":
             return info.state, ""
@@ -212,11 +234,15 @@ class Connection:
     async def _read_rows(self) -> tuple[Row, ...]:
         began = datetime.now(UTC)
         raw = await self.session.within(LIST_DEADLINE).fetch()
-        found = understood(raw) if len(raw) <= QUICKLY_READ else await off_the_loop(understood, raw)
+        few = len(raw) <= QUICKLY_READ
+        found = understood(raw) if few else await off_the_loop(understood, raw)
         del raw
         if found.not_understood and not found.shown:
             raise errors.NotUnderstoodError("The platform answered with a list that makes no sense.")
-        await self.listing.update(found, began)
+        quiet = (
+            quiet_list(found, self.redactor) if few else await off_the_loop(quiet_list, found, self.redactor)
+        )
+        await self.listing.update(quiet, began)
         self._explain_some()
         for hear in after_list:
             hear(self.person)
@@ -226,14 +252,14 @@ class Connection:
         return values.Stats.parse(await self.session.within(LIST_DEADLINE).stats())
 
     async def _read_events(self, record: Record) -> list[values.Event]:
-        secret = self.id_of(record)
-        [outcome] = await self.session.within(LIST_DEADLINE).outcomes.events([secret])
+        [outcome] = await self.session.within(LIST_DEADLINE).outcomes.events([self.id_of(record)])
         if outcome.error is not None:
             raise outcome.error
         # A platform names its pods after the id, and tells events in any order.
-        events = values.parse_events(hidden(outcome.value or "", secret))
+        told = values.parse_events(outcome.value or "")
+        events = quiet_events(told, self.redactor)
         # Whoever asked, it is kept: the platform forgets it within the hour.
-        await timeline.keep_events(record, events)
+        await timeline.keep_events(record, events, self.redactor)
         return sorted(events, key=reasons.moment)
 
     def _explain_some(self) -> None:
@@ -256,6 +282,17 @@ class Connection:
         finally:
             self._explaining.discard(record.slug)
 
+    def _quietly(self, read: Callable[[], Awaitable[T]]) -> Callable[[], Awaitable[T]]:
+        """Return the same question, whose errors name no id: a platform tells of any session in them."""
 
-def _slowly(read: Any, freshness: float, label: str) -> SharedRead[Any]:
-    return SharedRead(read, freshness=lambda: freshness, label=label)
+        async def asked() -> T:
+            try:
+                return await read()
+            except errors.PlatformError as error:
+                self.redactor.hide_in_error(error)
+                raise
+
+        return asked
+
+    def _slowly(self, read: Callable[[], Awaitable[Any]], freshness: float, label: str) -> SharedRead[Any]:
+        return SharedRead(self._quietly(read), freshness=lambda: freshness, label=label)

@@ -184,7 +184,7 @@ async def _launch_all(connection: Connection, steps: list[Step], request: Launch
 async def _launch_one(connection: Connection, step: Step, request: LaunchRequest) -> None:
     sent = request.sent
     await mark_sent(step)
-    [outcome] = await connection.session.outcomes.create(
+    outcomes = await connection.session.outcomes.create(
         name=request.name,
         image=request.image,
         cores=request.cores,
@@ -197,6 +197,7 @@ async def _launch_one(connection: Connection, step: Step, request: LaunchRequest
         replicas=request.replicas,
         only=[step.position + 1],
     )
+    [outcome] = connection.without_ids(outcomes)
     await _settle_launch(connection, step, outcome, request)
 
 
@@ -228,9 +229,9 @@ async def _record_of(connection: Connection, session_id: str, name: str, request
             "slug": draft.slug,
             "platform": draft.platform,
             "id_sealed": draft.id_sealed,
-            "name": name.lower()[:63],
+            "name": connection.redactor.hide(name.lower())[:63],
             "kind": request.kind,
-            "image": request.image[:300],
+            "image": connection.redactor.hide(request.image)[:300],
             "state": "pending",
             "states": [["pending", now.isoformat()]],
         },

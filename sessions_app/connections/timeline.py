@@ -21,7 +21,7 @@ from django.dispatch import receiver
 
 from sessions_app import reasons
 from sessions_app.client import values
-from sessions_app.connections.redaction import hidden
+from sessions_app.connections.redaction import Redactor
 from sessions_app.models import Person, Record, Step
 from sessions_app.models.journal import StepState, Verb
 
@@ -88,8 +88,8 @@ def platform_rows(kept: Iterable[Kept]) -> list[TimelineRow]:
     return [_platform_row(row) for row in kept]
 
 
-async def history(record: Record, secret: str) -> list[TimelineRow]:
-    """Return the states and actions of a record as rows, as the database has them now, without the session's id."""
+async def history(record: Record, redactor: Redactor) -> list[TimelineRow]:
+    """Return the states and actions of a record as rows, as the database has them now, without ids."""
 
     @sync_to_async
     def read() -> list[TimelineRow]:
@@ -98,7 +98,7 @@ async def history(record: Record, secret: str) -> list[TimelineRow]:
         rows = [] if fresh is None else [*_state_rows(fresh), *_opening_rows(fresh)]
         rows += [_action_row(step) for step in steps[:MOST_ACTIONS]]
         return [
-            {**row, "message": hidden(row["message"], secret), "says": hidden(row["says"], secret)}
+            {**row, "message": redactor.hide(row["message"]), "says": redactor.hide(row["says"])}
             for row in rows
         ]
 
@@ -239,9 +239,12 @@ def since(record: Record) -> datetime:
     return (_time(record.states[-1][1]) if record.states else None) or record.seen
 
 
-async def keep_events(record: Record, told: Sequence[values.Event]) -> None:
-    """Keep what the platform told, on the record given and in the database; only news are written."""
-    if merged(record.events, told) == record.events:
+async def keep_events(record: Record, told: Sequence[values.Event], redactor: Redactor) -> None:
+    """Keep what the platform told, on the record given and in the database; only news are written.
+
+    What was kept before an id was known is looked at once more.
+    """
+    if merged(redactor.hide_in(record.events), told) == record.events:
         return
 
     @sync_to_async
@@ -251,7 +254,7 @@ async def keep_events(record: Record, told: Sequence[values.Event]) -> None:
         fresh = Record.objects.select_for_update().filter(pk=record.pk).only("events").first()
         if fresh is None:
             return
-        events = merged(fresh.events, told)
+        events = merged(redactor.hide_in(fresh.events), told)
         if events != fresh.events:
             Record.objects.filter(pk=record.pk).update(events=events)
         kept.append(events)

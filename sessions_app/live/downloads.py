@@ -16,7 +16,7 @@ from sessions_app import access, limiter
 from sessions_app.client import errors
 from sessions_app.connections import Connection
 from sessions_app.connections.connection import LogText
-from sessions_app.connections.redaction import HIDDEN
+from sessions_app.connections.redaction import Passing, Redactor
 from sessions_app.guarding import PortalRequest, connected, to_signin
 from sessions_app.live.questions import AskedWrongError, extent_of, flag, number, query_of
 from sessions_app.live.reading import kept_of, pieces_of
@@ -36,7 +36,7 @@ PIECE = 256 * 1024
 async def log(
     request: PortalRequest, connection: Connection, slug: str
 ) -> HttpResponse | StreamingHttpResponse:
-    """Hand over the whole log as the platform has it now, else what is kept; the session's id is taken out."""
+    """Hand over the whole log as the platform has it now, else what is kept; ids are taken out."""
     record = await access.record_for(request.person, slug)
     failure: errors.PlatformError | None = None
     try:
@@ -61,8 +61,7 @@ async def _from_platform(connection: Connection, record: Record) -> AsyncIterato
         pieces = aiter(chunks)
         async for first in pieces:
             if first:
-                secret = connection.id_of(record).encode()
-                return _without(secret, first, pieces, chunks, stack.pop_all())
+                return _without_ids(connection.redactor, first, pieces, chunks, stack.pop_all())
     return None
 
 
@@ -166,16 +165,17 @@ async def _all_of(kept: Kept) -> AsyncIterator[bytes]:
             yield "".join(f"{line}\n" for line in stretch.lines).encode()
 
 
-async def _without(
-    secret: bytes, first: bytes, rest: AsyncIterator[bytes], text: LogText, stack: AsyncExitStack
+async def _without_ids(
+    redactor: Redactor, first: bytes, rest: AsyncIterator[bytes], text: LogText, stack: AsyncExitStack
 ) -> AsyncIterator[bytes]:
-    """Pass the text on without the secret, also where it lies across two pieces."""
-    keep = len(secret) - 1
-    held = first.replace(secret, HIDDEN.encode())
+    """Pass the text on without ids, also where one lies across two pieces."""
+    passing = Passing(redactor)
     async with stack:
+        if piece := passing.feed(first):
+            yield piece
         async for chunk in rest:
-            yield held[:-keep]
-            held = (held[-keep:] + chunk).replace(secret, HIDDEN.encode())
-        yield held
+            if piece := passing.feed(chunk):
+                yield piece
+        yield passing.finish()
         if text.truncated:
             yield f"\n[The log goes on; this download ends after {MOST_BYTES // 2**20} MiB.]\n".encode()

@@ -1,9 +1,7 @@
 """Take escape sequences out of a line: what a person sees of it, and so what a search is to look through.
 
 The page decides the same in ``static/js/behaviours/log/ansi.js``, where colours become classes as well; both are held
-against ``tests/live/escapes.json``. Sequences are those of ECMA-48, 5.3 to 5.6. One holds no control character, apart
-from those that begin and end it: as in a terminal, one aborts it. So no two sequences overlap, however many begin,
-and every look-ahead is linear.
+against ``tests/live/escapes.json``. What a sequence is, `connections/seen.py` says.
 """
 
 from __future__ import annotations
@@ -11,15 +9,8 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-# Longer ones are not hidden: text that ends up behind the beginning of a sequence by chance is shown.
-_STRING = r"[^\x07\x18\x1a\x1b\x80-\x9f]{0,4096}+(?:\x07|\x1b\\|\x9c)"
-_CONTROL_SEQUENCE = r"[0-?]{0,128}+[ -/]{0,4}+[@-~]"
-# Each way to begin stands alone, for then the engine leaps from one possible beginning to the next.
-_SEQUENCE = re.compile(
-    rf"\x1b(?:\[{_CONTROL_SEQUENCE}|[PX\]^_]{_STRING}|[0-OQ-WYZ\\`-~]|[ -/]{{1,4}}+[0-~])"
-    rf"|\x9b{_CONTROL_SEQUENCE}"
-    rf"|\x90{_STRING}|\x98{_STRING}|\x9d{_STRING}|\x9e{_STRING}|\x9f{_STRING}"
-)
+from sessions_app.connections.seen import SEQUENCE
+
 _BEGINNING = re.compile(r"[\x1b\x90\x98\x9b\x9d-\x9f]")
 # Controls, and what turns the direction of writing. A tab stays a tab.
 _CONTROL = re.compile(r"[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]")
@@ -47,7 +38,7 @@ def visible(text: str) -> str:
 
 
 def _shown(piece: str) -> str:
-    rest = _SEQUENCE.sub("", piece)
+    rest = SEQUENCE.sub("", piece)
     if rest.isprintable():
         return rest
     # The controls of a text are many, their kinds are few.

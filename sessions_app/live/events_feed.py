@@ -3,12 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from sessions_app.client import errors, values
 from sessions_app.connections import timeline
-from sessions_app.connections.redaction import hidden
 from sessions_app.live.feeds import Connect, Feed, Session, Source, State, now
 from sessions_app.models import Record
 
@@ -40,10 +38,9 @@ class EventsFeed(Feed):
     async def poll(self, source: Source) -> float | None:
         """Ask for the events; return the pause that fits the session's state."""
         self.polls += 1
-        secret = source.id_of(self.record)
         await self._read_history(source)
         reading = await source.events(self.record)
-        self._take(reading.value or (), secret)
+        self._take(reading.value or ())
         if reading.error is not None and not self.session.over:
             return self._without_events(reading.error)
         if self.session.over:
@@ -70,18 +67,11 @@ class EventsFeed(Feed):
         self._history = await source.history(self.record)
         self._history_of, self._history_read = known, now()
 
-    def _take(self, told: Iterable[values.Event], secret: str) -> None:
-        # The platform puts the session's id into the names of its parts.
-        events = [
-            replace(event, reason=hidden(event.reason, secret), message=hidden(event.message, secret))
-            for event in told
-        ]
-        self._kept = timeline.merged(_without(self._kept, secret), events)
+    def _take(self, told: Iterable[values.Event]) -> None:
+        # The platform puts ids of sessions into the names of their parts. What was told before one was known still
+        # names it.
+        self._kept = self.redactor.hide_in(timeline.merged(self._kept, told))
         fresh = timeline.ordered(timeline.platform_rows(self._kept), self._history)
         if fresh != self.rows:
             self.rows = fresh
             self.wake_all()
-
-
-def _without(kept: list[timeline.Kept], secret: str) -> list[timeline.Kept]:
-    return [{**row, "message": hidden(row["message"], secret)} for row in kept]

@@ -21,7 +21,7 @@ from weakref import WeakKeyDictionary
 from sessions_app import connections
 from sessions_app.client import errors, values
 from sessions_app.connections import Reading, Row, refusals, timeline
-from sessions_app.connections.redaction import hidden, secret_of
+from sessions_app.connections.redaction import Redactor, redactor_of
 from sessions_app.live import spool
 from sessions_app.live.handshake import with_own_thread
 from sessions_app.live.list_feed import ListFeed
@@ -49,14 +49,15 @@ class Source(Protocol):
     async def events(self, record: Record) -> Reading[list[values.Event]]: ...
     async def history(self, record: Record) -> list[dict[str, Any]]: ...
     async def rows(self) -> Reading[tuple[Row, ...]]: ...
-    def id_of(self, record: Record) -> str: ...
+    @property
+    def redactor(self) -> Redactor: ...
 
 
 class KeptOnly:
     """A source for what the platform is not asked any more: it has nothing to add."""
 
-    def __init__(self, person: Person) -> None:
-        self._person = person
+    def __init__(self, redactor: Redactor) -> None:
+        self.redactor = redactor
 
     @asynccontextmanager
     async def stream_log(self, record: Record, max_bytes: int) -> AsyncIterator[AsyncIterable[bytes]]:
@@ -70,15 +71,11 @@ class KeptOnly:
 
     async def history(self, record: Record) -> list[dict[str, Any]]:
         """Return what the portal itself knows."""
-        return await with_own_thread(timeline.history(record, secret_of(self._person, record)))
+        return await with_own_thread(timeline.history(record, self.redactor))
 
     async def rows(self) -> Reading[tuple[Row, ...]]:
         """Leave the session as its record says."""
         return Reading(None, None)
-
-    def id_of(self, record: Record) -> str:
-        """Need no id: it was taken out of what is kept."""
-        return ""
 
 
 Connect = Callable[[Person], Awaitable[Source]]
@@ -130,7 +127,7 @@ class Feed(Shared):
         self._hurried = asyncio.Event()
         self._awaited: list[asyncio.Future[None]] = []
         self._missing: set[Any] = set()
-        self._secret = ""
+        self.redactor = Redactor()
         # Whether the list could not be read: the platform may be in trouble.
         self.doubtful = False
 
@@ -161,8 +158,8 @@ class Feed(Shared):
         self.become(State("trouble", self.told(error)))
 
     def told(self, error: errors.PlatformError) -> str:
-        """Return the error's sentence; the platform likes to name the session by its id."""
-        return hidden(refusals.sentence(error), self._secret)
+        """Return the error's sentence; the platform likes to name sessions by their ids."""
+        return self.redactor.hide(refusals.sentence(error))
 
     def become(self, state: State) -> None:
         """Change state, and tell the viewers if it is another one."""
@@ -200,8 +197,13 @@ class Feed(Shared):
     async def _turn(self) -> float | None:
         assert self._person is not None
         try:
-            source: Source = KeptOnly(self._person) if self.frozen else await self._connect(self._person)
-            self._secret = source.id_of(self.record)
+            source: Source
+            if self.frozen:
+                # A session's log and events may name any of its owner's sessions, whoever looks.
+                source = KeptOnly(await with_own_thread(redactor_of(self.record)))
+            else:
+                source = await self._connect(self._person)
+            self.use(source.redactor)
             await self._look(source)
             pause = await self.poll(source)
             # What is kept does not change, so nothing is waited for.
@@ -213,6 +215,10 @@ class Feed(Shared):
             logger.exception("The %s feed of %s failed; it goes on later.", self.what, self.record.slug)
             self.become(State("trouble", "Something went wrong in the portal; it tries again."))
             return OWN_ERROR_PAUSE
+
+    def use(self, redactor: Redactor) -> None:
+        """Take ids out of texts with this from now on."""
+        self.redactor = redactor
 
     async def _look(self, source: Source) -> None:
         """Find the session in the shared list; what cannot be read now stays as it was."""

@@ -1,14 +1,16 @@
-"""Bytes to lines: UTF-8, carriage returns, a line that is not whole yet, and a secret to be hidden."""
+"""Bytes to lines: UTF-8, carriage returns, a line that is not whole yet, and ids to be hidden."""
 
 from __future__ import annotations
 
 import codecs
 from typing import Any
 
-from sessions_app.connections.redaction import hidden
+from sessions_app.connections.redaction import HIDDEN, Redactor
 
-# A longer line is shown as several, so that one frame never holds more than a viewer may be sent.
-LONGEST = 16 * 1024
+# A longer line is kept as several: one line may not take all the room there is.
+LONGEST = 1024 * 1024
+# So much of what follows is waited for where such a line is cut, so that no id falls on both sides.
+MARGIN = 16 * 1024
 # A provisional line is sent anew whenever it changes, so less of it is shown.
 LONGEST_PARTIAL = 4 * 1024
 
@@ -16,9 +18,9 @@ LONGEST_PARTIAL = 4 * 1024
 class Liner:
     """Cuts a stream of bytes into lines, at the same places however the bytes are dealt out."""
 
-    def __init__(self, secret: str = "", kept: dict[str, Any] | None = None) -> None:
+    def __init__(self, redactor: Redactor | None = None, kept: dict[str, Any] | None = None) -> None:
         kept = kept or {}
-        self._secret = secret
+        self._redactor = Redactor() if redactor is None else redactor
         self._decoder = codecs.getincrementaldecoder("utf-8")("replace")
         self._decoder.setstate((bytes.fromhex(kept.get("undecoded", "")), 0))
         self._pending: str = kept.get("pending", "")
@@ -28,13 +30,15 @@ class Liner:
 
     @property
     def partial(self) -> str:
-        """The line that is not whole yet, without an end that could become the secret."""
-        shown = self._hide(self._pending)
-        shown = shown[: len(shown) - self._held_back(shown)]
+        """The line that is not whole yet, without an end that could become an id."""
+        # What is cut off is looked at as well, for an id may lie across the cut.
+        shown = self._redactor.hide(self._pending[: LONGEST_PARTIAL + MARGIN])
+        if len(shown) <= LONGEST_PARTIAL:
+            shown = shown[: self._redactor.begun(shown)]
         return shown[:LONGEST_PARTIAL]
 
     def kept(self) -> dict[str, Any]:
-        """Return what is to be kept for going on later."""
+        """Return what is to be kept for going on later. It may hold ids, so it is to be sealed."""
         return {
             "pending": self._pending,
             "returned": self._returned,
@@ -49,7 +53,7 @@ class Liner:
         """End the text: what is pending is its last line."""
         lines = self._cut(self._decoder.decode(b"", final=True))
         if self._pending:
-            lines.append(self._hide(self._pending))
+            lines.append(self._redactor.hide(self._pending))
         self._decoder.reset()
         self._pending, self._returned = "", False
         return lines
@@ -62,7 +66,7 @@ class Liner:
             lines.append(self._pending)
             self._pending, self._returned = "", False
         self._run(rest, lines)
-        return [self._hide(line) for line in lines]
+        return self._redactor.hide_lines(lines)
 
     def _run(self, text: str, lines: list[str]) -> None:
         """Take text without a newline; what follows a carriage return replaces what stood before it."""
@@ -76,24 +80,15 @@ class Liner:
                 self._break_up(lines)
 
     def _break_up(self, lines: list[str]) -> None:
-        while len(self._pending) > LONGEST + len(self._secret):
-            cut = self._safe_cut()
-            lines.append(self._pending[:cut])
-            self._pending = self._pending[cut:]
+        while len(self._pending) > LONGEST + MARGIN:
+            shown = self._redactor.hide(self._pending)
+            cut = _beside_what_is_hidden(shown)
+            lines.append(shown[:cut])
+            self._pending = shown[cut:]
 
-    def _safe_cut(self) -> int:
-        """Return where to break an over-long line so that the secret does not fall on both sides."""
-        if not self._secret:
-            return LONGEST
-        reach = len(self._secret) - 1
-        found = self._pending.find(self._secret, LONGEST - reach, LONGEST + reach)
-        return LONGEST if found < 0 else found
 
-    def _hide(self, text: str) -> str:
-        return hidden(text, self._secret)
-
-    def _held_back(self, text: str) -> int:
-        for length in range(min(len(self._secret) - 1, len(text)), 0, -1):
-            if text.endswith(self._secret[:length]):
-                return length
-        return 0
+def _beside_what_is_hidden(text: str) -> int:
+    """Return where to break an over-long line, so that it says on one side that something is hidden."""
+    reach = len(HIDDEN) - 1
+    found = text.find(HIDDEN, LONGEST - reach, LONGEST + reach)
+    return LONGEST if found < 0 else found

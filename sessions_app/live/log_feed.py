@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import json
 import time
 from collections.abc import Iterator
 from typing import Any
@@ -12,6 +13,7 @@ from typing import Any
 from django.conf import settings
 
 from sessions_app.client import errors
+from sessions_app.connections.redaction import Redactor, sealed_text, unsealed_text
 from sessions_app.live.bodies import BODY, fitting
 from sessions_app.live.comparing import RESTARTED, Comparison, News, Place, Verdict
 from sessions_app.live.feeds import Connect, Feed, Source, State, now
@@ -43,12 +45,14 @@ class LogFeed(Feed):
         super().__init__(record, connect)
         folder = settings.DATA_DIR / "spool"
         self.spool: Kept
+        self._place = Place()
+        # What of it was saved last.
+        self._progress_kept: dict[str, Any] = {}
         if self.frozen:
             self.spool = kept(folder, record.slug) or Kept(int(time.time()), [])
             self.state = State("ended", self._kept_words())
         else:
-            self.spool = Spool(folder, record.slug)
-            self._place = _place_from(self.spool.progress)
+            self._open_spool()
         self._liner: Liner | None = None
         # What was read and is not in the spool yet: shown to nobody, for a killed process forgets it.
         self._fresh: list[str] = []
@@ -62,7 +66,7 @@ class LogFeed(Feed):
         self._partial = ""
         self._pending_since: tuple[Cursor, float] | None = None
         self._published = 0.0
-        self._bodies: dict[tuple[Cursor, Cursor], tuple[int, str]] = {}
+        self._bodies: dict[tuple[Cursor, Cursor, int], tuple[int, str]] = {}
 
     @property
     def provisional(self) -> str | None:
@@ -71,13 +75,18 @@ class LogFeed(Feed):
             return None
         return self._partial if now() - self._pending_since[1] >= PROVISIONAL_AFTER else None
 
+    def use(self, redactor: Redactor) -> None:
+        """Take ids out of texts with this from now on, also out of those that were kept before."""
+        super().use(redactor)
+        self.spool.redactor = redactor
+
     def body_after(self, cursor: Cursor) -> tuple[int, str]:
         """Return how many lines follow the cursor in one frame, and their JSON, for all who are there."""
-        key = (cursor, self.spool.last)
+        key = (cursor, self.spool.last, self.redactor.count)
         if key not in self._bodies:
             while len(self._bodies) >= MOST_BODIES:
                 del self._bodies[next(iter(self._bodies))]
-            self._bodies[key] = fitting(self.spool.read_after(cursor, BODY))
+            self._bodies[key] = fitting(self.spool.without_ids(self.spool.read_after(cursor, BODY)))
         return self._bodies[key]
 
     def hurry(self) -> None:
@@ -90,7 +99,7 @@ class LogFeed(Feed):
         if self.frozen:
             return None
         if self._liner is None or self._astray:
-            self._go_back_to_what_is_kept(source.id_of(self.record))
+            self._go_back_to_what_is_kept()
         if self.session.state == "pending" and not self.spool.holds_text:
             if self._insisted:
                 await self._read_early(source)
@@ -201,10 +210,10 @@ class LogFeed(Feed):
         self._published = now()
         self._write_down()
         progress = self._progress()
-        if self._begun or frozen is not None or progress != self._own_spool.progress:
+        if self._begun or frozen is not None or progress != self._progress_kept:
             with self._or_astray():
-                self._own_spool.save(progress, frozen)
-            self._begun = False
+                self._own_spool.save(self._sealed(progress), frozen)
+            self._begun, self._progress_kept = False, progress
         self._watch_partial()
         if self.state.kind == "waiting" and self.spool.holds_text:
             self.become(State("live"))
@@ -226,13 +235,12 @@ class LogFeed(Feed):
             self.spool, self._astray = Kept(self.spool.epoch, []), True
             raise
 
-    def _go_back_to_what_is_kept(self, secret: str) -> None:
+    def _go_back_to_what_is_kept(self) -> None:
         if self._astray:
-            self.spool = Spool(settings.DATA_DIR / "spool", self.record.slug)
-            self._place = _place_from(self.spool.progress)
+            self._open_spool()
             self._fresh, self._fresh_size, self._begun, self._astray = [], 0, False, False
             self._bodies.clear()
-        self._liner = Liner(secret, self._own_spool.progress.get("liner"))
+        self._liner = Liner(self.redactor, self._progress_kept.get("liner"))
 
     @property
     def _own_spool(self) -> Spool:
@@ -247,6 +255,25 @@ class LogFeed(Feed):
         elif self._pending_since is None or self._pending_since[0] != self.spool.last:
             self._pending_since = (self.spool.last, now())
             asyncio.get_running_loop().call_later(PROVISIONAL_AFTER + 0.01, self.wake_all)
+
+    def _open_spool(self) -> None:
+        self.spool = Spool(settings.DATA_DIR / "spool", self.record.slug)
+        self._progress_kept = self._unsealed(self.spool.progress)
+        self._place = _place_from(self._progress_kept)
+        if not self._progress_kept and self.spool.holds_text:
+            # Where the platform's text was left can no longer be known: it is read from its beginning.
+            self.spool.begin_epoch()
+
+    def _sealed(self, progress: dict[str, Any]) -> dict[str, Any]:
+        """Return the progress for the disk: it repeats the platform's text, ids and all."""
+        return {"sealed": sealed_text(self.record.slug, json.dumps(progress))}
+
+    def _unsealed(self, kept: dict[str, Any]) -> dict[str, Any]:
+        if "sealed" not in kept:
+            return kept
+        text = unsealed_text(self.record.slug, kept["sealed"])
+        found: dict[str, Any] = json.loads(text) if text else {}
+        return found
 
     def _progress(self) -> dict[str, Any]:
         assert self._liner is not None

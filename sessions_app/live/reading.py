@@ -10,6 +10,7 @@ from pathlib import Path
 
 from django.conf import settings
 
+from sessions_app.connections.redaction import redactor_of
 from sessions_app.live.feeds import registry
 from sessions_app.live.log_feed import LogFeed
 from sessions_app.live.segments import NO_LINES, Stretch
@@ -28,8 +29,12 @@ async def kept_of(record: Record) -> Kept | None:
     """Return the record's kept lines as they are now; None where nothing is kept. Changes nothing."""
     feed = registry().feeds.get((record.pk, "log"))
     if isinstance(feed, LogFeed):
-        return feed.spool.snapshot()
-    return await asyncio.to_thread(_from_files, settings.DATA_DIR / "spool", record.slug)
+        found: Kept | None = feed.spool.snapshot()
+    else:
+        found = await asyncio.to_thread(_from_files, settings.DATA_DIR / "spool", record.slug)
+    if found is not None:
+        found.redactor = await redactor_of(record)
+    return found
 
 
 async def read(kept: Kept, epoch: int, first: int, to: int, budget: int) -> Stretch:
@@ -52,7 +57,7 @@ async def pieces_of(kept: Kept, extent: Extent, budget: int) -> AsyncIterator[St
 def read_now(kept: Kept, cursor: Cursor, budget: int) -> Stretch:
     """Return lines behind the cursor; none when their file was dropped since."""
     try:
-        return kept.read_after(cursor, budget)
+        return kept.without_ids(kept.read_after(cursor, budget))
     except FileNotFoundError:
         return NO_LINES
 

@@ -20,6 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sessions_app.connections.redaction import Redactor
 from sessions_app.live.segments import BLOCK, LATEST_SECOND, NO_LINES, STAMP, Segment, Stretch
 
 # Files of another format are not read: what they hold is read from the platform again.
@@ -59,6 +60,8 @@ class Kept:
         self.frozen: dict[str, Any] | None = None
         # Whether lines had to be dropped for want of room.
         self.lost = False
+        # What hides ids that were not known yet when lines were kept.
+        self.redactor: Redactor | None = None
 
     @property
     def last(self) -> Cursor:
@@ -104,10 +107,16 @@ class Kept:
                 return segment.read(line, budget)
         return NO_LINES
 
+    def without_ids(self, stretch: Stretch) -> Stretch:
+        """Return the lines as they may be shown."""
+        if self.redactor is None:
+            return stretch
+        return Stretch(self.redactor.hide_lines(stretch.lines), stretch.seconds)
+
     def snapshot(self) -> Kept:
         """Return what is kept now, to be read on another thread; a file may be dropped under it, though."""
         found = Kept(self.epoch, [segment.copy() for segment in self._segments])
-        found.frozen, found.lost = self.frozen, self.lost
+        found.frozen, found.lost, found.redactor = self.frozen, self.lost, self.redactor
         return found
 
 

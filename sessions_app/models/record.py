@@ -6,6 +6,7 @@ from datetime import UTC, datetime
 from typing import Any, ClassVar
 
 from django.db import models
+from django.dispatch import Signal
 
 from sessions_app.models.person import Person
 from sessions_app.models.slugs import new_slug
@@ -14,6 +15,8 @@ from sessions_app.signin import vault
 # The states in which nothing more will happen.
 OVER = frozenset({"completed", "failed"})
 LONGEST_REASON = 300
+# Sent with the person and the id whenever an id is sealed, so that it is hidden from then on.
+session_id_sealed = Signal()
 
 
 class RecordManager(models.Manager["Record"]):
@@ -21,6 +24,7 @@ class RecordManager(models.Manager["Record"]):
 
     def draft(self, person: Person, session_id: str) -> Record:
         """Return an unsaved record of a session that is seen for the first time."""
+        session_id_sealed.send(Record, person=person, session_id=session_id)
         return Record(
             owner=person,
             platform=person.platform,
@@ -122,6 +126,7 @@ class Record(models.Model):
         try:
             vault.unseal(person.owner_key, self.id_sealed)
         except vault.VaultError:
+            session_id_sealed.send(Record, person=person, session_id=session_id)
             self.id_sealed = vault.seal(person.owner_key, session_id)
             self.save(update_fields=["id_sealed"])
 

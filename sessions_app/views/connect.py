@@ -16,7 +16,6 @@ from django_htmx.http import HttpResponseClientRedirect
 from sessions_app import access, limiter
 from sessions_app.client import errors
 from sessions_app.connections import BadLinkError, Connection, estimates, refusals, timeline
-from sessions_app.connections.redaction import hidden
 from sessions_app.models import Record
 from sessions_app.views import listing as listings
 from sessions_app.views.course import Course, course_of, icon_of
@@ -209,7 +208,7 @@ async def _last_lines(connection: Connection, record: Record) -> str:
                 text += piece
             if pieces.truncated:
                 return ""
-        whole = hidden(text.decode(errors="replace"), connection.id_of(record))
+        whole = connection.redactor.hide(text.decode(errors="replace"))
     except (errors.PlatformError, TimeoutError):
         return ""
     lines = [_ESCAPES.sub("", line.rpartition("\r")[2])[:500] for line in whole.rstrip().split("\n")]

@@ -12,6 +12,7 @@ from typing import Any
 
 from sessions_app.client import errors, values
 from sessions_app.connections import Reading
+from sessions_app.connections.redaction import Redactor
 from sessions_app.models import Person, Record
 
 SECRET = "k3xv9q2a"
@@ -50,9 +51,10 @@ class FakeSource:
         """Stand in for ``connection_for``."""
         return self
 
-    def id_of(self, record: Record) -> str:
-        """Return the secret."""
-        return SECRET
+    @property
+    def redactor(self) -> Redactor:
+        """Know the secret."""
+        return Redactor([SECRET])
 
     @asynccontextmanager
     async def stream_log(self, record: Record, max_bytes: int) -> AsyncIterator[AsyncIterator[bytes]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sessions_app.connections.redaction import HIDDEN
+from sessions_app.connections.redaction import HIDDEN, Redactor
 from sessions_app.live.lines import LONGEST, Liner
 
 SECRET = "k3xv9q2a"
@@ -13,11 +13,12 @@ SECRET = "k3xv9q2a"
 
 def lines_of(data: bytes, *, cuts: list[int] | None = None, secret: str = SECRET) -> list[str]:
     """Return the lines of ``data``, dealt out at ``cuts``; kept and taken up again at each."""
-    liner, lines, at = Liner(secret), [], 0
+    redactor = Redactor([secret])
+    liner, lines, at = Liner(redactor), [], 0
     for cut in [*sorted(cuts or []), len(data)]:
         lines += liner.feed(data[at:cut])
         at = max(at, cut)
-        liner = Liner(secret, liner.kept())
+        liner = Liner(redactor, liner.kept())
     return lines + liner.finish()
 
 
@@ -53,7 +54,7 @@ def test_the_secret_is_hidden_across_any_cut() -> None:
 
 def test_a_provisional_line_shows_no_beginning_of_the_secret() -> None:
     for length in range(1, len(SECRET)):
-        liner = Liner(SECRET)
+        liner = Liner(Redactor([SECRET]))
         liner.feed(f"token={SECRET[:length]}".encode())
         assert liner.partial == "token="
     liner.feed(SECRET[-1:].encode())

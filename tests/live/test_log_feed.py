@@ -482,6 +482,7 @@ async def read_now(feed: LogFeed, source: FakeSource) -> None:
     """Re-read whatever the rhythm says; a platform that broke off is whole the next time."""
     feed._due = 0
     try:
+        feed.use(source.redactor)
         await feed.poll(source)
     except errors.PlatformError:
         source.break_after = None

@@ -6,6 +6,7 @@ import pytest
 
 from sessions_app.client.values import Event
 from sessions_app.connections import connection_for, forget, timeline
+from sessions_app.connections.redaction import Redactor
 from sessions_app.models import Person, Record
 from tests.conftest import until
 from tests.portal.test_sessions_pages import _is, launched
@@ -168,7 +169,7 @@ async def test_openings_are_kept_without_their_address_merged_and_bounded():
     await timeline.keep_opening(record, person)
     await timeline.keep_opening(record, person)
     assert timeline.changes(record) != before
-    [row] = [row for row in await timeline.history(record, "") if row["reason"] == "Open"]
+    [row] = [row for row in await timeline.history(record, Redactor()) if row["reason"] == "Open"]
     assert (row["says"], row["count"], row["source"]) == ("alice opened it.", 2, "person")
     await record.arefresh_from_db()
     assert "abcd1234" not in str(record.opened)
@@ -194,8 +195,8 @@ async def test_an_older_copy_of_a_record_does_not_lose_what_was_kept_since():
     older = Record.objects.draft(person, "abcd1234")
     await older.asave()
     newer = await Record.objects.aget(pk=older.pk)
-    await timeline.keep_events(newer, [event("Scheduled", "here", 0)])
-    await timeline.keep_events(older, [event("Started", "there", 1)])
+    await timeline.keep_events(newer, [event("Scheduled", "here", 0)], Redactor())
+    await timeline.keep_events(older, [event("Started", "there", 1)], Redactor())
     kept = await Record.objects.aget(pk=older.pk)
     assert (
         [row["reason"] for row in kept.events]

@@ -8,6 +8,7 @@ import pytest
 from sessions_app.client import errors
 from sessions_app.connections import connection_for, estimates, timeline
 from sessions_app.connections.estimates import Usual, rounded_up, usual_of, usual_wait
+from sessions_app.connections.redaction import Redactor
 from sessions_app.models import Person, Record
 from sessions_app.views.connect import _raw_beside
 from sessions_app.views.course import course_of
@@ -248,7 +249,7 @@ async def test_a_running_session_is_opened_at_once_and_noted_or_waits_for_a_clic
     assert (gone.status_code, gone.headers["Referrer-Policy"]) == (303, "no-referrer")
     await record.arefresh_from_db()
     assert [each["who"] for each in record.opened] == [alice.person.name]
-    assert [row["says"] for row in await timeline.history(record, "") if row["reason"] == "Open"] == [
+    assert [row["says"] for row in await timeline.history(record, Redactor()) if row["reason"] == "Open"] == [
         f"{alice.person.name} opened it."
     ]
 
