@@ -1,6 +1,7 @@
 """The ASGI entry: pages by Django, sockets by Channels."""
 
 import os
+import sys
 from collections.abc import Awaitable, Callable
 from typing import Any
 
@@ -10,16 +11,19 @@ from django.core.asgi import get_asgi_application
 
 django_application = get_asgi_application()
 
-from channels.routing import ProtocolTypeRouter, URLRouter
+from channels.routing import ProtocolTypeRouter
 
+from canfarweb import serving
 from sessions_app.connections import close_all
 from sessions_app.live.feeds import registry
-from sessions_app.live.handshake import PersonOfSession
 from sessions_app.live.keeper import keeper
-from sessions_app.live.origins import OwnOriginsOnly
-from sessions_app.routing import websocket_urlpatterns
+from sessions_app.routing import sockets
 
 Application = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
+
+# Daphne's own command loads us before it listens; under another server none of this is needed or there.
+if "daphne.server" in sys.modules:
+    serving.install()
 
 
 class WithoutRootPath:
@@ -72,12 +76,5 @@ class WithKeeper:
 
 
 application = WithKeeper(
-    WithoutRootPath(
-        ProtocolTypeRouter(
-            {
-                "http": django_application,
-                "websocket": OwnOriginsOnly(PersonOfSession(URLRouter(websocket_urlpatterns))),
-            }
-        )
-    )
+    WithoutRootPath(ProtocolTypeRouter({"http": django_application, "websocket": sockets}))
 )

@@ -1,7 +1,17 @@
 """Where sockets are mounted: one for everything."""
 
-from django.urls import path
+from typing import Any
+
+from channels.routing import URLRouter
+from django.urls import path, re_path
 
 from sessions_app.live.consumers import LiveConsumer
+from sessions_app.live.handshake import FewAtATime, PersonOfSession
+from sessions_app.live.nowhere import nowhere
+from sessions_app.live.origins import OwnOriginsOnly
 
-websocket_urlpatterns = [path("ws/", LiveConsumer.as_asgi())]
+# Applications stand where Django's types expect views.
+live: Any = OwnOriginsOnly(FewAtATime(PersonOfSession(LiveConsumer.as_asgi())))
+# Without the second one Channels raises an error, which costs twenty lines of log for each try.
+elsewhere: Any = nowhere
+sockets = URLRouter([path("ws/", live), re_path(r"", elsewhere)])

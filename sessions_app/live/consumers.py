@@ -280,11 +280,21 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
     async def _clean_up(self) -> None:
         for topic in tuple(self.topics):
             self._leave(topic)
-        if self.person is not None:
-            sockets().leave(self.person.pk, self)
+        self._count_no_more()
         if self._accepted and self.channel_layer is not None:
             for group in self._groups():
                 await self.channel_layer.group_discard(group, self.channel_name)
+
+    def _count_no_more(self) -> None:
+        """Leave the count once the connection is really gone, where the server says when that is."""
+        if self.person is None:
+            return
+        counted, pk = sockets(), self.person.pk
+        gone: asyncio.Future[None] | None = self.scope.get("extensions", {}).get("canfarweb.gone")
+        if gone is None:
+            counted.leave(pk, self)
+        else:
+            gone.add_done_callback(lambda _: counted.leave(pk, self))
 
     def _groups(self) -> list[str]:
         """Return the groups through which small signals reach this socket."""

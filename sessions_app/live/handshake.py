@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import Any, TypeVar
@@ -13,6 +14,8 @@ from django.db import connections as databases
 from django.http import parse_cookie
 
 from sessions_app import access
+from sessions_app.live.allowance import Allowance
+from sessions_app.live.nowhere import Complaints, refuse
 from sessions_app.live.per_loop import PerLoop
 from sessions_app.models import Person
 
@@ -23,7 +26,35 @@ Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 T = TypeVar("T")
 
 MOST_THREADS = 8
+# So many browsers are remembered by how often they came lately.
+MOST_BROWSERS = 1000
+floods = Complaints("Sockets are opened too often")
 _threads = PerLoop(lambda: asyncio.Semaphore(MOST_THREADS))
+
+
+class FewAtATime:
+    """Refuses, before anybody is looked up, a browser that opens sockets far more often than one with many tabs."""
+
+    def __init__(self, inner: Application) -> None:
+        self._inner = inner
+        self._allowances: OrderedDict[str, Allowance] = OrderedDict()
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        key = session_key_of(scope)
+        if key and not self._allowance_of(key).take():
+            floods.add("one browser")
+            await refuse(scope, receive, send, 429)
+            return
+        await self._inner(scope, receive, send)
+
+    def _allowance_of(self, key: str) -> Allowance:
+        """Return what is left to a browser: twice as many at once as may be open, and a tenth of those a second."""
+        most = settings.SOCKETS_PER_PERSON
+        allowance = self._allowances.setdefault(key, Allowance(2 * most, most / 10))
+        self._allowances.move_to_end(key)
+        if len(self._allowances) > MOST_BROWSERS:
+            self._allowances.popitem(last=False)
+        return allowance
 
 
 class PersonOfSession:

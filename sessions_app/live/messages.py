@@ -51,8 +51,9 @@ From the portal:
 ``{"t":"ping"}``, ``{"t":"pong"}``
     A heartbeat every 15 s, to be answered; the answer to a ping.
 
-Close codes: 1003 not JSON, 1008 not a message of these or too many of them, 1009 longer than 8 KiB, 1011 an
-error of the portal, 4401 not signed in (any more), 4408 too slow or silent, 4409 the socket is old: open
+Close codes, all of them from 4000 on, as servers refuse to send most others: 4003 not JSON, 4008 not a message of
+these or too many of them, 4009 longer than 8 KiB (and above 16 KiB the connection is cut), 4500 an error of the
+portal, 4401 not signed in (any more), 4408 too slow or silent, 4409 the socket is old: open
 another, 4429 too many sockets of one person. No secret travels here: a session is its slug, and its id is
 taken out of logs and events.
 
@@ -82,20 +83,22 @@ question and 429 that too much is asked at once, each but 404 with ``{"error":"<
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import dataclass
 from typing import Any
 
-NOT_JSON = 1003
-NOT_A_MESSAGE = 1008
-TOO_LONG = 1009
-OUR_ERROR = 1011
+NOT_JSON = 4003
+NOT_A_MESSAGE = 4008
+TOO_LONG = 4009
+OUR_ERROR = 4500
 NOT_SIGNED_IN = 4401
 TOO_SLOW = 4408
 TOO_OLD = 4409
 TOO_MANY = 4429
 
 LONGEST_MESSAGE = 8 * 1024
-LONGEST_SLUG = 24
+# What looks like a slug; anything else, half a character for one, is not looked for.
+_SLUG = re.compile(r"[A-Za-z0-9_-]{1,24}", re.ASCII)
 TAIL = 20_000
 HIGHEST = 2**53
 
@@ -190,7 +193,7 @@ def _topic(said: dict[str, Any]) -> Topic:
     slug, what = said.get("s"), said.get("w")
     if (slug, what) == ("", "list"):
         return Topic("", "list")
-    if not isinstance(slug, str) or not 0 < len(slug) <= LONGEST_SLUG or what not in ("log", "events"):
+    if not isinstance(slug, str) or not _SLUG.fullmatch(slug) or what not in ("log", "events"):
         raise BadMessageError(NOT_A_MESSAGE)
     return Topic(slug, what)
 

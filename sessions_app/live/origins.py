@@ -6,15 +6,15 @@ session's page on the local platform would be let in by its host name alone.
 
 from __future__ import annotations
 
-import logging
 import re
 from urllib.parse import urlsplit
 
 from django.conf import settings
 
 from sessions_app.live.handshake import Application, Receive, Scope, Send
+from sessions_app.live.nowhere import Complaints, refuse
 
-logger = logging.getLogger(__name__)
+foreign = Complaints("A socket was refused for its origin")
 
 DEFAULT_PORTS = {"http": 80, "https": 443}
 _PLAIN = re.compile(r"(https?)://([a-z0-9.-]+|\[[0-9a-f:.]+\])(?::([0-9]{1,5}))?", re.IGNORECASE)
@@ -33,10 +33,8 @@ class OwnOriginsOnly:
         if len(said) == 1 and (origin := parsed(said[0].decode("latin-1"))) and origin in own_origins(scope):
             await self._inner(scope, receive, send)
             return
-        logger.warning("A socket was refused; its origin was %s.", ascii(said)[:200])
-        await receive()
-        # Closed before it was accepted, which servers answer with 403.
-        await send({"type": "websocket.close", "code": 1008})
+        foreign.add(said)
+        await refuse(scope, receive, send, 403)
 
 
 def parsed(text: str) -> Origin | None:

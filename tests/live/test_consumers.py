@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
-from channels.routing import URLRouter
 from channels.testing import WebsocketCommunicator
 from django.conf import settings
 from django.contrib.auth import SESSION_KEY
@@ -19,11 +18,9 @@ from sessions_app import access
 from sessions_app.client import errors
 from sessions_app.live import consumers, feeds, following, spool
 from sessions_app.live.consumers import Limits, LiveConsumer
-from sessions_app.live.handshake import PersonOfSession
-from sessions_app.live.origins import OwnOriginsOnly
 from sessions_app.live.sockets import sockets
 from sessions_app.models import Person, Record
-from sessions_app.routing import websocket_urlpatterns
+from sessions_app.routing import sockets as application
 from tests.live.fakes import FakeSource, event, until
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -37,7 +34,6 @@ class Tab:
     def __init__(self, key: str = "", origin: bytes = ORIGIN) -> None:
         cookie = f"other=1; {settings.SESSION_COOKIE_NAME}={key}".encode()
         headers = [(b"origin", origin), (b"host", b"localhost:8000"), (b"cookie", cookie)]
-        application = OwnOriginsOnly(PersonOfSession(URLRouter(websocket_urlpatterns)))
         self.socket = WebsocketCommunicator(application, "/ws/", headers=headers)
         self.seen: list[dict[str, Any]] = []
         self.bytes = 0
@@ -187,10 +183,10 @@ async def test_a_strangers_session_looks_like_none_and_costs_nothing(
 @pytest.mark.parametrize(
     ("text", "code"),
     [
-        ("x" * 65_000, 1009),
-        ("{", 1003),
-        ('{"type":"websocket.disconnect"}', 1008),
-        ('{"t":"signed_out"}', 1008),
+        ("x" * 65_000, 4009),
+        ("{", 4003),
+        ('{"type":"websocket.disconnect"}', 4008),
+        ('{"t":"signed_out"}', 4008),
     ],
 )
 async def test_what_is_not_a_message_closes_the_socket(tab: Tab, text: str, code: int) -> None:
@@ -200,13 +196,13 @@ async def test_what_is_not_a_message_closes_the_socket(tab: Tab, text: str, code
 
 async def test_bytes_close_the_socket(tab: Tab) -> None:
     await tab.socket.send_to(bytes_data=b"{}")
-    assert await tab.closed() == 1003
+    assert await tab.closed() == 4003
 
 
 async def test_too_many_messages_close_the_socket(tab: Tab, monkeypatch: pytest.MonkeyPatch) -> None:
     for _ in range(LiveConsumer.limits.burst + 20):
         await tab.say("pong")
-    assert await tab.closed() == 1008
+    assert await tab.closed() == 4008
 
 
 async def test_a_ping_is_answered(tab: Tab) -> None:
@@ -441,7 +437,7 @@ async def test_an_error_in_a_handler_leaves_no_task_no_viewer_and_one_log_entry(
     feed = feeds.registry().feeds[(alices.pk, "log")]
     monkeypatch.setattr(LiveConsumer, "_answer", None)
     await tab.say("ping")
-    assert await tab.closed() == 1011
+    assert await tab.closed() == 4500
     await until(lambda: not feed.viewers and not feeds.registry().feeds)
     await until(lambda: len(asyncio.all_tasks()) <= 2)
     assert len([entry for entry in caplog.records if entry.exc_info]) == 1

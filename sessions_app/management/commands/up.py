@@ -135,8 +135,10 @@ def serve(port: int, ready: Callable[[], None]) -> None:
     from twisted.internet import reactor
     from twisted.internet.defer import Deferred
 
+    from canfarweb import serving
     from canfarweb.asgi import application
 
+    serving.install()
     listening, loop = [], cast("Any", reactor)
 
     def listens() -> None:

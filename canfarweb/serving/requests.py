@@ -1,0 +1,179 @@
+"""Requests: a cap on their bodies, a time for their arrival, and answers that wait for who reads them."""
+
+from __future__ import annotations
+
+from contextlib import suppress
+from typing import Any
+
+from daphne.http_protocol import HTTPFactory, WebRequest
+from twisted.internet.error import AlreadyCalled, AlreadyCancelled
+from twisted.web.http import HTTPChannel
+
+from canfarweb.serving import limits
+from canfarweb.serving.room import Room, let_replies_wait
+
+REASONS = {408: b"Request Timeout", 413: b"Content Too Large"}
+SENTENCES = {
+    408: b"The request took too long to arrive, so it was not read to its end. Nothing was done.\n",
+    413: b"This is larger than the portal takes (1 MiB), so it was not read. Nothing was done.\n",
+}
+
+
+class Request(WebRequest):
+    """One request and its answer."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        # Django reads forms; read here as well, a form would cost its size several times over.
+        self._parsePOSTFormSubmission = False
+        self._taken = 0
+
+    def handleContentChunk(self, data: bytes) -> None:  # noqa: N802
+        """Keep a piece of the body, as long as all of it is not too large."""
+        self._taken += len(data)
+        if self._taken > limits.BODY:
+            self.channel.refuse(413)
+        else:
+            super().handleContentChunk(data)
+
+    async def wait_for_room(self) -> None:
+        """Wait until the client has read enough of what was sent."""
+        channel = getattr(self, "channel", None)
+        if channel is not None and not self.finished:
+            await channel.room.wait(channel.abort)
+
+    def handle_exception(self, exception: BaseException) -> None:
+        """Say that something failed; of an answer that has begun, break the connection off, so that it is noticed."""
+        channel = getattr(self, "channel", None)
+        if self._response_started and channel is not None:
+            channel.abort()
+        else:
+            super().handle_exception(exception)
+
+
+class Channel(HTTPChannel):
+    """One connection, on which requests come one after the other."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.room = Room()
+        self._arrival: Any = None
+        self._refused = False
+        self._read_since = 0
+
+    def connectionMade(self) -> None:  # noqa: N802
+        """Give the first request its time."""
+        super().connectionMade()
+        self._expect()
+
+    def dataReceived(self, data: bytes) -> None:  # noqa: N802
+        """Read on, unless this was refused: then only so much that the client gets to reading the answer."""
+        if self._refused:
+            self._pass_over(len(data))
+            return
+        self._read_since += len(data)
+        if not self._handlingRequest:
+            self._expect()
+        super().dataReceived(data)
+
+    def rawDataReceived(self, data: bytes) -> None:  # noqa: N802
+        """Take a piece of a body."""
+        if not self._refused:
+            super().rawDataReceived(data)
+
+    def allHeadersReceived(self) -> None:  # noqa: N802
+        """Refuse a body by what is said of its size, before any of it is asked for."""
+        if self.length is not None and self.length > limits.BODY:
+            self.refuse(413)
+        else:
+            super().allHeadersReceived()
+
+    def allContentReceived(self) -> None:  # noqa: N802
+        """Hand the request on: its time to arrive is over."""
+        if not self._refused:
+            self._calm()
+            super().allContentReceived()
+
+    def requestDone(self, request: Any) -> None:  # noqa: N802
+        """Go on with the next request, of which a part may be here."""
+        self._read_since = 0
+        super().requestDone(request)
+        if not self._handlingRequest and (self.requests or self._buffer):
+            self._expect()
+
+    def pauseProducing(self) -> None:  # noqa: N802
+        """Let whoever sends wait: the client does not keep up."""
+        self.room.end()
+        super().pauseProducing()
+
+    def resumeProducing(self) -> None:  # noqa: N802
+        """Go on sending."""
+        self.room.begin()
+        super().resumeProducing()
+
+    def connectionLost(self, reason: Any) -> None:  # noqa: N802
+        """Let go of whoever waits."""
+        self._calm()
+        self.room.begin()
+        super().connectionLost(reason)
+
+    def refuse(self, status: int) -> None:
+        """Answer at once, read no more than a little, and close whatever the client does."""
+        if self._refused:
+            return
+        self._refused = True
+        self._calm()
+        self.setTimeout(None)
+        body = SENTENCES[status]
+        head = b"HTTP/1.1 %d %s\r\nConnection: close\r\n" % (status, REASONS[status])
+        head += b"Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
+        self.transport.write(
+            head + b"Cache-Control: no-store\r\nContent-Length: %d\r\n\r\n" % len(body) + body
+        )
+        self._arrival = self.callLater(limits.FAREWELL, self.abort)
+
+    def abort(self) -> None:
+        """Close hard."""
+        self.transport.abortConnection()
+
+    def _pass_over(self, size: int) -> None:
+        self._read_since += size
+        if self._read_since >= limits.READ_OF_REFUSED:
+            self._networkProducer.pauseProducing()
+
+    def _expect(self) -> None:
+        if self._arrival is None:
+            self._arrival = self.callLater(limits.ARRIVAL, self._too_late)
+
+    def _too_late(self) -> None:
+        self._arrival = None
+        if self.requests or self._buffer:
+            self.refuse(408)
+        else:
+            self.abort()
+
+    def _calm(self) -> None:
+        if self._arrival is not None:
+            with suppress(AlreadyCalled, AlreadyCancelled):
+                self._arrival.cancel()
+            self._arrival = None
+
+
+class RequestFactory(HTTPFactory):
+    """Makes a channel of ours for each connection."""
+
+    protocol = Channel
+
+    def __init__(self, server: Any) -> None:
+        super().__init__(server)
+        let_replies_wait(server)
+
+    def buildProtocol(self, addr: Any) -> Channel:  # noqa: N802
+        """Return the channel for a new connection."""
+        channel: Channel = super().buildProtocol(addr)
+        channel.requestFactory = Request
+        return channel
+
+    def acceptableProtocols(self) -> list[bytes]:  # noqa: N802
+        """Speak HTTP/1.1 alone: daphne's other protocol knows none of these limits."""
+        return [b"http/1.1"]
