@@ -109,9 +109,10 @@ class LaunchForm(BatchChecks):
         self._check_length(cleaned)
         self._check_resources(kind, cleaned)
         if kind == "headless":
+            # First, as an error takes its field away.
+            self._check_what_is_unseen(cleaned)
             self._check_command(cleaned)
             self._check_environment(cleaned)
-            self._check_what_is_unseen(cleaned)
         self._check_slots(kind)
         self._check_size()
         return cleaned

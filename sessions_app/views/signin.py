@@ -68,6 +68,7 @@ async def start(request: PortalRequest) -> HttpResponse:
     connections.forget(person)
     await enter(request, person)
     if asked := kept.of_text(request.POST.get("kept", "")):
+        request.person = person
         return kept.go_on(request, asked)
     # Where somebody asked to go may lead out of the portal.
     return onward(request, back, "You are signed in") if back else redirect("sessions:list")

@@ -109,6 +109,7 @@ async def test_whoever_is_signed_out_signs_in_and_goes_on_with_all_that_was_type
     assert await nothing_kept()
     on = await browser.post("/signin", {"token": platform.token, "kept": held, "csrfmiddlewaretoken": secret})
     assert on.status_code == 200
+    assert f"signed in as <strong>{browser.person}</strong>" in on.text
     answer = await browser.press(on.text, "/launch")
     assert answer.status_code == 302
     assert (await Operation.objects.aget()).request["env"] == ["A", "B"]

@@ -159,6 +159,14 @@ def test_what_nobody_sees_in_a_command_is_named_and_sent_as_it_is():
     ]
 
 
+def test_what_nobody_sees_is_named_beside_what_is_wrong():
+    form = filled(env="wrong\nA=b\u200bc")
+    assert form.errors["env"] == ["Environment, line 1: write NAME=value."]
+    assert form.remarks["env"] == [
+        "In line 2 there is a zero-width space (U+200B) after “A=b”. It is sent as it is."
+    ]
+
+
 def test_letters_of_other_alphabets_are_nobodys_trouble():
     assert pasted.invisible("Größe, Straße, 東京\t") == []
 
