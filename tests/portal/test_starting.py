@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -222,7 +223,10 @@ def test_a_local_platform_that_died_is_started_again_and_the_page_says_so_meanwh
     try:
         link = portal.stdout.readline().removeprefix("Portal: ").strip()
         with httpx.Client(follow_redirects=True, timeout=30, trust_env=False) as browser:
-            browser.get(link)
+            fields = dict(
+                re.findall(r'name="(csrfmiddlewaretoken|key)" value="([^"]+)"', browser.get(link).text)
+            )
+            assert browser.post(link.partition("?")[0], data=fields).status_code == 200
             page = f"http://localhost:{port}/"
             assert "being started again" not in browser.get(page).text
             until(lambda: children(portal), "the platform")[0].kill()
