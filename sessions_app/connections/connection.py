@@ -36,7 +36,7 @@ EVENTS_FRESHNESS = 2.0
 LIST_DEADLINE = 10.0
 CONNECT_DEADLINE = 5.0
 # How long a page of sessions waits for what it shows, in seconds: then it is there, and says that it is asking.
-FIRST_LOOK = 0.7
+FIRST_LOOK = 0.6
 # How long the list tells of a destroy that was never sent.
 UNSENT_SHOWN = timedelta(minutes=5)
 # A list of more rows is not read on the loop.
