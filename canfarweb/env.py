@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import re
+import ssl
 from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -105,6 +106,34 @@ def origins(name: str, *, schemes: set[str]) -> list[str]:
                 f"{name} must hold whole origins ({' or '.join(sorted(schemes))}), "
                 f"such as https://portal.example.org, not {origin!r}."
             )
+    return found
+
+
+def way(authorities: str, proxy: str) -> dict[str, str]:
+    """Return the file of trusted authorities and the proxy, where there are any; SSL_CERT_FILE is minded, too."""
+    found = {}
+    if path := text(authorities) or os.environ.get("SSL_CERT_FILE", ""):
+        name = authorities if text(authorities) else "SSL_CERT_FILE"
+        try:
+            ssl.create_default_context(cafile=path)
+        except OSError as error:
+            raise ImproperlyConfigured(
+                f"{name} must name a PEM file with certificates of authorities: {error.strerror or path}."
+            ) from error
+        found["authorities"] = path
+    if value := text(proxy):
+        parts = urlsplit(value)
+        if (
+            parts.scheme not in {"http", "https"}
+            or not parts.hostname
+            or parts.path.strip("/")
+            or parts.query
+        ):
+            # It may hold a password.
+            raise ImproperlyConfigured(
+                f"{proxy} must be the address of a proxy, such as http://proxy.example.org:3128."
+            )
+        found["proxy"] = value.rstrip("/")
     return found
 
 

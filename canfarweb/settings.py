@@ -30,6 +30,8 @@ PLATFORM_KEY = "local:" if PLATFORM_IS_LOCAL else PLATFORM_URL
 PLATFORM_NAME = env.text("CANFARWEB_PLATFORM_NAME") or (
     "Local platform" if PLATFORM_IS_LOCAL else urlsplit(PLATFORM_URL).hostname or PLATFORM_URL
 )
+# Whose word is taken for the platform's certificate, and the proxy that leads to it; the local one needs neither.
+PLATFORM_WAY = {} if PLATFORM_IS_LOCAL else env.way("CANFARWEB_CA_FILE", "CANFARWEB_PROXY")
 # Where a password is exchanged for a token; without it people paste a token.
 PLATFORM_LOGIN = f"http://localhost:{PLATFORM_PORT}/ac/login" if PLATFORM_IS_LOCAL else ""
 # Where a connect link may lead; beside these, any host below the platform's own parent domain.
@@ -188,4 +190,4 @@ LOGGING = {
 }
 
 # Last: a start that was refused above may look at its settings once more.
-env.forget([keys.SECRET, keys.CREDENTIALS, keys.LOOKUP])
+env.forget([keys.SECRET, keys.CREDENTIALS, keys.LOOKUP, "CANFARWEB_PROXY"])

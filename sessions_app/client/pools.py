@@ -26,6 +26,8 @@ class _Pool:
         version: str = "v1",
         concurrency: int | str | None = None,
         certificate: str | Path | bytes | None = None,
+        authorities: str | Path | None = None,
+        proxy: str | None = None,
         retries: Retries | None = None,
         transport: Any = None,
     ) -> None:
@@ -36,6 +38,8 @@ class _Pool:
         self._wiring: dict[str, Any] = {
             "concurrency": self.concurrency,
             "certificate": certificate,
+            "authorities": authorities,
+            "proxy": proxy,
             "retries": retries or Retries(),
             "transport": transport,
         }
@@ -53,8 +57,10 @@ class AsyncPool(_Pool):
     """The connections to one platform for ``AsyncSession``; at most ``concurrency`` requests at a time.
 
     ``url`` names the platform with its version; or ``server`` and ``version`` do, in two parts. ``certificate`` is a
-    PEM with its key, as a path or as bytes; a pool with one belongs to one person. Each event loop that it is used
-    on has connections and places of its own, which are closed at the latest with the loop.
+    PEM with its key, as a path or as bytes; a pool with one belongs to one person. ``authorities`` is a PEM file of
+    those whose word is taken for the platform's certificate, in place of the usual ones; ``proxy`` is the address of an
+    http proxy, with its name and password if it wants them. Each event loop that it is used on has connections and
+    places of its own, which are closed at the latest with the loop.
 
     >>> pool = AsyncPool(url="http://localhost:8001/skaha/v1", concurrency=32)
     >>> await pool.aclose()

@@ -45,7 +45,9 @@ class _Registry:
     def __init__(self) -> None:
         # Every read here is asked again by the next look at a page; to insist within one would only hide for
         # seconds that the platform is away.
-        self.pool = AsyncPool(url=settings.PLATFORM_URL, concurrency=32, retries=Retries(times=0))
+        self.pool = AsyncPool(
+            url=settings.PLATFORM_URL, concurrency=32, retries=Retries(times=0), **settings.PLATFORM_WAY
+        )
         self.connections: dict[int, tuple[float, Connection]] = {}
 
     def remember(self, connection: Connection) -> None:
@@ -103,7 +105,7 @@ def forget(person: Person) -> None:
 
 async def login(name: str, password: str) -> str:
     """Exchange a password for a token; raises ``PlatformError`` when the platform does not take it."""
-    return await ask_for_token(settings.PLATFORM_LOGIN, name, password)
+    return await ask_for_token(settings.PLATFORM_LOGIN, name, password, **settings.PLATFORM_WAY)
 
 
 async def identify(token: str) -> str:

@@ -114,3 +114,105 @@ def test_an_encrypted_key_is_refused_without_a_prompt() -> None:
 def test_token_and_certificate_together_are_warned_about(pem: bytes) -> None:
     with pytest.warns(UserWarning, match="token"):
         Session(url="https://host/v1", token="secret", certificate=pem)
+
+
+@pytest.fixture
+async def vouched(pem: bytes, tmp_path: Path) -> AsyncIterator[tuple[str, Path]]:
+    """A platform with that certificate that answers, and a file that vouches for it."""
+    (tmp_path / "server.pem").write_bytes(pem)
+    (tmp_path / "authorities.pem").write_bytes(pem.partition(b"-----BEGIN PRIVATE")[0])
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    context.load_cert_chain(tmp_path / "server.pem")
+
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\nConnection: close\r\n\r\n[]")
+        await writer.drain()
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=context)
+    async with server:
+        address = f"https://127.0.0.1:{server.sockets[0].getsockname()[1]}/skaha/v1"
+        yield address, tmp_path / "authorities.pem"
+
+
+class Proxy:
+    """An http proxy that hands on bytes, and remembers the heads of what it was asked."""
+
+    def __init__(self) -> None:
+        self.heads: list[str] = []
+        self.refuses = False
+
+    async def serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        head = (await reader.readuntil(b"\r\n\r\n")).decode()
+        self.heads.append(head)
+        if self.refuses:
+            writer.write(b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\n\r\n")
+            await writer.drain()
+            writer.close()
+            return
+        host, _, port = head.split()[1].rpartition(":")
+        up = await asyncio.open_connection(host, int(port))
+        writer.write(b"HTTP/1.1 200 Connection established\r\n\r\n")
+        await asyncio.gather(_pass(reader, up[1]), _pass(up[0], writer))
+
+
+async def _pass(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    while piece := await reader.read(65536):
+        writer.write(piece)
+    writer.close()
+
+
+@pytest.fixture
+async def proxy() -> AsyncIterator[tuple[str, Proxy]]:
+    made = Proxy()
+    server = await asyncio.start_server(made.serve, "127.0.0.1", 0)
+    yield f"127.0.0.1:{server.sockets[0].getsockname()[1]}", made
+    server.close()
+
+
+async def fetched(blocking: bool, **options: Any) -> Any:
+    if blocking:
+        with Pool(**options) as pool:
+            return await asyncio.to_thread(Session(pool=pool).fetch)
+    async with AsyncPool(**options) as pool:
+        return await AsyncSession(pool=pool).fetch()
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_an_authority_of_ones_own_is_taken_at_its_word(vouched: Any, blocking: bool) -> None:
+    url, authorities = vouched
+    assert await fetched(blocking, url=url, authorities=authorities) == []
+    with pytest.raises(errors.PlatformUnreachableError) as refused:
+        await fetched(blocking, url=url)
+    assert str(refused.value).endswith("its certificate vouches for itself only.")
+    assert "Trying again changes nothing" in refused.value.advice
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_a_certificate_for_another_name_is_said_to_be(vouched: Any, blocking: bool) -> None:
+    url, authorities = vouched
+    with pytest.raises(errors.PlatformUnreachableError, match="its certificate is for another name"):
+        await fetched(blocking, url=url.replace("127.0.0.1", "localhost"), authorities=authorities)
+
+
+@pytest.mark.parametrize("blocking", [False, True])
+async def test_a_platform_is_reached_through_a_proxy(vouched: Any, proxy: Any, blocking: bool) -> None:
+    (url, authorities), (address, asked) = vouched, proxy
+    way = {"url": url, "authorities": authorities, "proxy": f"http://ann:canary@{address}"}
+    assert await fetched(blocking, **way) == []
+    assert asked.heads[0].startswith(f"CONNECT {url.split('/')[2]} HTTP/1.1")
+    assert "Proxy-Authorization: Basic YW5uOmNhbmFyeQ==" in asked.heads[0]
+    asked.refuses = True
+    with pytest.raises(errors.PlatformUnreachableError, match="The proxy on the way") as refused:
+        await fetched(blocking, **way)
+    assert "canary" not in f"{refused.value!r} {refused.value.advice}"
+
+
+@pytest.mark.parametrize("kind", [Pool, AsyncPool])
+def test_authorities_that_are_none_are_told_at_once(kind: Any, tmp_path: Path) -> None:
+    with pytest.raises(FileNotFoundError, match="There is no file of authorities"):
+        kind(url="https://host/v1", authorities=tmp_path / "none.pem")
+    (tmp_path / "empty.pem").write_text("nonsense")
+    with pytest.raises(ValueError, match="holds no certificate of an authority"):
+        kind(url="https://host/v1", authorities=tmp_path / "empty.pem")

@@ -48,6 +48,10 @@ SITE = {
         ("CANFARWEB_PLATFORM", "http://ws.example.org/skaha/v1"),
         ("CANFARWEB_PLATFORM", "http://localhost:8001/skaha/v1"),
         ("CANFARWEB_DEBUG", "true"),
+        ("CANFARWEB_CA_FILE", "/nowhere/ca.pem"),
+        ("SSL_CERT_FILE", "/nowhere/ca.pem"),
+        ("CANFARWEB_PROXY", "socks5://proxy:1080"),
+        ("CANFARWEB_PROXY", "proxy.example.org:3128"),
     ],
 )
 def test_a_production_start_that_is_none_names_the_variable(tmp_path, name, value):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterable
 from contextlib import AsyncExitStack, asynccontextmanager
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -34,14 +35,16 @@ class AsyncDriver:
         concurrency: int,
         retries: Retries,
         certificate: Certificate | None = None,
+        authorities: str | Path | None = None,
+        proxy: str | None = None,
         transport: AsyncTransport | None = None,
     ) -> None:
         self._base, self._retries, self._injected = base, retries, transport
         self._root = httpx.URL(base)
         self._blanks: dict[str, httpx.Request] = {}
         self._concurrency = concurrency
-        tls = tls_context(base, certificate)
-        self._grounds = PerLoop(lambda: Ground(concurrency, tls))
+        tls = tls_context(base, certificate, authorities)
+        self._grounds = PerLoop(lambda: Ground(concurrency, tls, proxy))
 
     async def run(self, operation: Operation[T], manner: Manner[AsyncTokens]) -> T:
         """Run an operation to its result."""

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager, suppress
+from pathlib import Path
 from typing import Any, TypeVar
 
 import httpx
@@ -36,6 +37,8 @@ class Driver:
         concurrency: int,
         retries: Retries,
         certificate: Certificate | None = None,
+        authorities: str | Path | None = None,
+        proxy: str | None = None,
         transport: Transport | None = None,
     ) -> None:
         self._base, self._retries, self._injected = base, retries, transport
@@ -43,7 +46,8 @@ class Driver:
         self._origin = base.index("/", base.index("//") + 2) if base.count("/") > 2 else len(base)
         self._places = threading.BoundedSemaphore(concurrency)
         self._concurrency = concurrency
-        self._tls = tls_context(base, certificate)
+        self._tls = tls_context(base, certificate, authorities)
+        self._proxy = proxy
         self._lock = threading.Lock()
         self._forget()
 
@@ -185,6 +189,9 @@ class Driver:
         if self._injected is not None:
             effort.sent = True
             return self._injected.handle_request(prepared(request, address, headers))
+        if self._proxy is not None:
+            # What is set for the request line would be asked of the proxy, too.
+            return lane.send(prepared(request, address, headers), effort, self._clock)
         made = prepared(request, self._root, headers)
         # To take an address apart costs httpx more than all else, so it gets the root, and this for the request line.
         made.extensions["target"] = address[self._origin :].encode("ascii")
@@ -197,7 +204,7 @@ class Driver:
         try:
             lane = free.pop()
         except IndexError:
-            lane = _Lane(self._tls)
+            lane = _Lane(self._tls, self._proxy)
         try:
             yield lane
         finally:
@@ -233,9 +240,9 @@ class _Lane:
     A socket's own timeout starts anew with every byte; a platform that drips its headers would never be too slow.
     """
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
+    def __init__(self, tls: ssl.SSLContext, proxy: str | None) -> None:
         limits = httpx.Limits(max_connections=1, max_keepalive_connections=1, keepalive_expiry=KEEPALIVE)
-        self.transport = httpx.HTTPTransport(verify=tls, trust_env=False, limits=limits)
+        self.transport = httpx.HTTPTransport(verify=tls, trust_env=False, limits=limits, proxy=proxy)
         self._socket: socket.socket | None = None
 
     def send(self, prepared: httpx.Request, effort: Effort, clock: Clock) -> httpx.Response:

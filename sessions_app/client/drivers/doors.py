@@ -28,16 +28,16 @@ class Ground:
     ``asyncio.run``, or side by side in threads.
     """
 
-    def __init__(self, concurrency: int, tls: ssl.SSLContext) -> None:
+    def __init__(self, concurrency: int, tls: ssl.SSLContext, proxy: str | None = None) -> None:
         self.places = asyncio.Semaphore(concurrency)
-        self._tls = tls
+        self._tls, self._proxy = tls, proxy
         self._door: Aiohttp | None = None
         self._closing: AsyncGenerator[None] | None = None
 
     async def door(self) -> Aiohttp:
         """Return the way out, opened now if it is not open."""
         if self._door is None or self._door.closed:
-            self._door = Aiohttp(self._tls)
+            self._door = Aiohttp(self._tls, self._proxy)
             self._closing = _closed_in_the_end(self._door)
             await anext(self._closing)
         return self._door
@@ -55,10 +55,10 @@ class Ground:
 
 
 class Aiohttp(AiohttpTransport):
-    """httpx-aiohttp on a session that keeps no cookie, asks no proxy and leaves a quoted query as it is."""
+    """httpx-aiohttp on a session that keeps no cookie, looks for no proxy and leaves a quoted query as it is."""
 
-    def __init__(self, tls: ssl.SSLContext) -> None:
-        super().__init__(verify=tls, trust_env=False)
+    def __init__(self, tls: ssl.SSLContext, proxy: str | None) -> None:
+        super().__init__(verify=tls, trust_env=False, proxy=httpx.Proxy(proxy) if proxy else None)
         self._loop = asyncio.get_running_loop()
         self._session = aiohttp.ClientSession(
             # The driver counts requests; a limit here would count them a second time.

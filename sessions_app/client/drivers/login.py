@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import httpx
 
 from ..answers import Answer, Collector, retry_after
@@ -16,7 +18,14 @@ PATIENCE = 20.0
 _ASKED = Request("POST", "login", retry=False, max_bytes=SMALL_LIMIT)
 
 
-async def login(address: str, name: str, password: str) -> str:
+async def login(
+    address: str,
+    name: str,
+    password: str,
+    *,
+    authorities: str | Path | None = None,
+    proxy: str | None = None,
+) -> str:
     """Return a token for ``name``; raises ``NotSignedInError`` when the two do not belong together.
 
     >>> await login("http://localhost:8001/ac/login", "ann", password)
@@ -26,7 +35,12 @@ async def login(address: str, name: str, password: str) -> str:
     form = {"username": name, "password": password}
     try:
         async with (
-            httpx.AsyncClient(verify=tls_context(address, None), trust_env=False, timeout=PATIENCE) as client,
+            httpx.AsyncClient(
+                verify=tls_context(address, None, authorities),
+                proxy=proxy,
+                trust_env=False,
+                timeout=PATIENCE,
+            ) as client,
             client.stream(
                 "POST", address, data=form, headers=headers_of({"Accept": "text/plain"})
             ) as response,

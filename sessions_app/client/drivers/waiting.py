@@ -95,7 +95,9 @@ def as_httpx(problem: BaseException) -> BaseException:
     if not isinstance(cause, aiohttp.ClientError):
         return problem
     told: httpx.HTTPError
-    if isinstance(cause, aiohttp.ClientConnectorError):
+    if isinstance(cause, aiohttp.ClientProxyConnectionError | aiohttp.ClientHttpProxyError):
+        told = httpx.ProxyError("")
+    elif isinstance(cause, aiohttp.ClientConnectorError):
         told = httpx.ConnectError("")
     elif isinstance(cause, aiohttp.ClientResponseError):
         told = httpx.RemoteProtocolError("")

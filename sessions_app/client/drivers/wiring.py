@@ -48,19 +48,33 @@ def kept_headers(response: httpx.Response) -> dict[str, str]:
     return kept(response.headers.multi_items())
 
 
-def tls_context(base: str, certificate: Certificate | None) -> ssl.SSLContext:
+def tls_context(
+    base: str, certificate: Certificate | None, authorities: str | Path | None = None
+) -> ssl.SSLContext:
     """Return the TLS settings; for http:// a context that trusts nobody, as making a real one takes a while.
 
-    A certificate is read for http:// too: whoever names one that is not there learns of it at once.
+    A certificate is read for http:// too: whoever names one that is not there learns of it at once. Whoever names
+    authorities trusts those in place of the usual ones.
     """
     if base.startswith("https:"):
-        context = httpx.create_ssl_context(trust_env=False)
+        usual = authorities is None
+        context = httpx.create_ssl_context(trust_env=False) if usual else trusting(authorities)
         context.minimum_version = ssl.TLSVersion.TLSv1_2
     else:
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
     if certificate is not None:
         load_certificate(context, certificate)
     return context
+
+
+def trusting(authorities: str | Path | None) -> ssl.SSLContext:
+    """Return settings that trust the authorities of a PEM file; raises ``ValueError`` where it holds none."""
+    try:
+        return ssl.create_default_context(cafile=authorities)
+    except FileNotFoundError:
+        raise FileNotFoundError(f"There is no file of authorities at {authorities}.") from None
+    except (ssl.SSLError, OSError) as error:
+        raise ValueError(f"{authorities} holds no certificate of an authority.") from error
 
 
 def _version() -> str:
