@@ -41,7 +41,7 @@ _TOKEN = re.compile(r"[\x21-\x7e]+")
 
 
 @require_http_methods(["GET", "POST"])
-@sensitive_post_parameters("token", "password")
+@sensitive_post_parameters("token", "password", "kept")
 @sensitive_variables("token")
 async def start(request: PortalRequest) -> HttpResponse:
     """Show the sign-in page; sign in whom the platform recognises by their password or by the pasted token."""

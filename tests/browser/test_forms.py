@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+import httpx
 import pytest
 from playwright.sync_api import Page, expect
 
@@ -52,6 +53,38 @@ def test_back_shows_the_fields_of_the_chosen_kind_with_all_that_was_typed(page):
     expect(command_of(page)).to_have_value("echo it was kept")
     expect(page.locator("#says-name")).to_contain_text("You have a session “went-away” already")
     assert page.locator('[name="key"]').input_value() != first_key
+
+
+def test_back_selects_no_sessions_and_filters_nothing_by_what_was_typed_before(page, portal):
+    headers = {"Authorization": f"Bearer {portal.exports['CANFAR_TOKEN']}"}
+    asked = {
+        "type": "headless",
+        "image": "images.canfar.net/skaha/terminal:latest",
+        "cmd": "sleep",
+        "args": "300",
+    }
+    with httpx.Client(headers=headers, timeout=60, trust_env=False) as platform:
+        for name in ("first", "second"):
+            params = {**asked, "name": name}
+            form = {"Content-Type": "application/x-www-form-urlencoded"}
+            platform.post(
+                f"{portal.exports['CANFAR_URL']}/session", params=params, headers=form
+            ).raise_for_status()
+    page.goto("/")
+    page.locator("[data-row]", has_text="second").get_by_role("checkbox").check()
+    # Gone before the list is asked for.
+    page.get_by_label("Search by name").evaluate(
+        """field => {
+          field.value = "fir";
+          field.dispatchEvent(new Event("input", { bubbles: true }));
+          document.querySelector('a[href="/launch"]').click();
+        }"""
+    )
+    page.get_by_role("heading", name="Launch", exact=True).wait_for()
+    page.go_back()
+    page.locator("[data-row]", has_text="second").wait_for()
+    expect(page.get_by_role("checkbox", checked=True)).to_have_count(0)
+    expect(page.get_by_label("Search by name")).to_have_value("")
 
 
 def test_a_kind_that_the_browser_filled_in_again_gets_its_fields(page):
