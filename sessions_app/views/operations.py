@@ -114,7 +114,8 @@ async def again(request: PortalRequest, connection: Connection, slug: str) -> Ht
         return _outcomes(request, operation, steps, trouble=VALUES_NOT_KEPT)
     if not request.htmx:
         return redirect("sessions:operation", slug)
-    answer = _outcomes(request, operation, await writes.steps_of(operation))
+    steps = await writes.steps_of(operation)
+    answer = _outcomes(request, operation, steps, replaces_notice=True)
     return trigger_client_event(answer, "sessions-changed")
 
 
@@ -194,7 +195,12 @@ async def _noticed(request: PortalRequest, operation: Operation, steps: Sequence
 
 
 def _outcomes(
-    request: PortalRequest, operation: Operation, steps: Sequence[Step], trouble: str = ""
+    request: PortalRequest,
+    operation: Operation,
+    steps: Sequence[Step],
+    *,
+    trouble: str = "",
+    replaces_notice: bool = False,
 ) -> HttpResponse:
     still_open = sum(step.state not in SETTLED for step in steps)
     context = {
@@ -206,6 +212,7 @@ def _outcomes(
         "heading": _heading(request),
         "failed": 0 if still_open or operation.verb != Verb.LAUNCH else _failures(steps),
         "trouble": trouble,
+        "replaces_notice": replaces_notice,
     }
     return page(request, "sessions/operation", context)
 

@@ -399,6 +399,19 @@ async def test_what_failed_of_a_launch_of_many_is_launched_again_and_nothing_els
     assert wire.posts == 4
 
 
+async def test_what_is_launched_again_in_a_dialog_takes_the_notice_of_the_failure_away(wire, alice):
+    wire.fate = "refuse one"
+    await alice.post("/launch", launch_values(replicas="3"))
+    operation = await Operation.objects.aget()
+    wire.fate = "through"
+    answer = await alice.post(f"/operations/{operation.slug}/again", headers=FRAGMENT)
+    assert f'<div id="notice-{operation.slug}" hx-swap-oob="delete">' in answer.text
+    assert "so far" in answer.text
+    assert "sessions-changed" in answer.headers["HX-Trigger"]
+    plain = await alice.get(f"/operations/{operation.slug}", headers=FRAGMENT)
+    assert "hx-swap-oob" not in plain.text
+
+
 async def test_what_seemed_to_have_failed_but_arrived_is_not_launched_again(wire, alice, platform):
     wire.fate = "lose one"
     await alice.get("/")
