@@ -56,7 +56,7 @@ class Item:
 async def renew(request: PortalRequest, connection: Connection) -> HttpResponse:
     """Renew; who comes by a link is asked first."""
     records = await _named(request, connection)
-    if request.method == "GET":
+    if _only_asks(request):
         return await _ask(request, connection, Verb.RENEW, records)
     return await _done(request, connection, Verb.RENEW, records, writes.renew)
 
@@ -66,9 +66,14 @@ async def renew(request: PortalRequest, connection: Connection) -> HttpResponse:
 async def destroy(request: PortalRequest, connection: Connection) -> HttpResponse:
     """Ask before destroying, with what is lost, then destroy; of one session it can be taken back for a moment."""
     records = await _named(request, connection)
-    if request.method == "GET":
+    if _only_asks(request):
         return await _ask(request, connection, Verb.DESTROY, records)
     return await _done(request, connection, Verb.DESTROY, records, _destroy_others)
+
+
+def _only_asks(request: PortalRequest) -> bool:
+    """Whether the question is wanted; of more sessions than fit an address it is asked for by a form."""
+    return request.method == "GET" or "ask" in request.POST
 
 
 async def _destroy_others(

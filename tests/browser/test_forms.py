@@ -55,7 +55,9 @@ def test_back_shows_the_fields_of_the_chosen_kind_with_all_that_was_typed(page):
     assert page.locator('[name="key"]').input_value() != first_key
 
 
-def test_back_selects_no_sessions_and_filters_nothing_by_what_was_typed_before(page, portal):
+def test_many_are_asked_about_and_back_selects_none_and_filters_nothing_by_what_was_typed_before(
+    page, portal
+):
     headers = {"Authorization": f"Bearer {portal.exports['CANFAR_TOKEN']}"}
     asked = {
         "type": "headless",
@@ -72,6 +74,20 @@ def test_back_selects_no_sessions_and_filters_nothing_by_what_was_typed_before(p
             ).raise_for_status()
     page.goto("/")
     page.locator("[data-row]", has_text="second").get_by_role("checkbox").check()
+    # More than fit an address are asked about all the same.
+    page.locator("#selection").evaluate(
+        """form => {
+          for (let n = 0; n < 500; n += 1) {
+            const field = { type: "hidden", name: "s", value: `none${n}-${n}` };
+            form.append(Object.assign(document.createElement("input"), field));
+          }
+        }"""
+    )
+    with page.expect_request("**/destroy") as asked_for:
+        page.locator("[data-selection]").get_by_role("button", name="Destroy").click()
+    assert asked_for.value.method == "POST"
+    expect(page.get_by_role("dialog")).to_contain_text("second")
+    page.get_by_role("dialog").get_by_text("Keep", exact=True).click()
     # Gone before the list is asked for.
     page.get_by_label("Search by name").evaluate(
         """field => {

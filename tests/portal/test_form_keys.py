@@ -91,6 +91,18 @@ async def test_a_key_of_another_verb_or_selection_is_told_and_does_nothing(alice
     ]
 
 
+@pytest.mark.parametrize("verb", ["renew", "destroy"])
+async def test_a_question_about_more_sessions_than_fit_an_address_does_nothing_but_ask(alice, verb):
+    slug = await launched(alice, "one")
+    answer = await alice.post(
+        f"/{verb}", {"s": [slug, *(f"slug{n:08}" for n in range(900))], "ask": "1"}, headers=FRAGMENT
+    )
+    assert answer.status_code == 200
+    assert 'id="dialog-title"' in answer.text
+    assert f'value="{slug}"' in answer.text or "cannot be renewed" in answer.text
+    assert not await Operation.objects.filter(verb=verb).aexists()
+
+
 async def test_the_same_answer_sent_again_is_the_same_outcome(alice, settings):
     settings.UNDO_SECONDS = 0
     one, two = await launched(alice, "one"), await launched(alice, "two")

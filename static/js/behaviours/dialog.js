@@ -3,6 +3,8 @@
 
 // Seconds that a notice of something done stays; one of a failure stays until it is closed.
 const SHOWN = 12;
+// Servers and what stands before them take addresses of 8 KiB at least.
+const LONGEST = 6000;
 
 export function startDialog() {
   const dialog = document.getElementById("dialog");
@@ -30,7 +32,17 @@ export function startDialog() {
     if (!where) return;
     opener = { id: trigger.closest("[id]")?.id, text: trigger.textContent };
     // What went wrong is said by app.js.
-    window.htmx.ajax("GET", where, { target: body, swap: "innerHTML" })?.catch(() => {});
+    ask(trigger, where)?.catch(() => {});
+  }
+
+  // What does not fit the line of a request is asked about in a body: a question all the same.
+  function ask(trigger, where) {
+    const shown = { target: body, swap: "innerHTML" };
+    if (where.length <= LONGEST) return window.htmx.ajax("GET", where, shown);
+    const values = new FormData(trigger.form);
+    values.set("ask", "1");
+    values.set("csrfmiddlewaretoken", document.querySelector("[name=csrfmiddlewaretoken]")?.value ?? "");
+    return window.htmx.ajax("POST", trigger.formAction, { ...shown, values });
   }
 
   // The address of the link is that of a page which asks first; pressed here it is done, and a notice says so.
