@@ -46,6 +46,7 @@ ALLOWED = {
         "kept",
         "pasted",
         "limiter",
+        "live",
         "log_lines",
         "plain_text",
         "django",

@@ -9,15 +9,24 @@ from sessions_app.live.segments import NO_LINES, Stretch
 
 # How many bytes a body of several lines has at most.
 BODY = 64 * 1024
+# Of a longer line so many characters are sent, and how many it has.
+SHOWN = 16 * 1024
 
 
-def fitting(stretch: Stretch) -> tuple[int, str]:
-    """Return how many of the lines have room, one at least, and ``"lines":[…],"at":[…]`` for them."""
+def fitting(stretch: Stretch, *, whole: bool = False) -> tuple[int, str]:
+    """Return how many of the lines have room, one at least, and ``"lines":[…],"at":[…]`` for them.
+
+    Of long lines the beginnings are there, and in ``"long"`` the places and lengths, unless ``whole`` lines are wanted.
+    """
+    long = [] if whole else [[at, len(line)] for at, line in enumerate(stretch.lines) if len(line) > SHOWN]
+    if long:
+        stretch = Stretch([line[:SHOWN] for line in stretch.lines], stretch.seconds)
     body = _body(stretch)
     if len(stretch) > 1 and len(body.encode()) > BODY:
         stretch = stretch.first(_count_within(stretch, BODY - len(_body(NO_LINES))))
         body = _body(stretch)
-    return len(stretch), body
+    long = [[at, length] for at, length in long if at < len(stretch)]
+    return len(stretch), f'{body},"long":{compact(long)}' if long else body
 
 
 def _body(stretch: Stretch) -> str:

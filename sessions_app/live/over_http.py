@@ -13,13 +13,13 @@ from django.views.decorators.http import require_GET
 from sessions_app import access, limiter
 from sessions_app.guarding import PortalRequest
 from sessions_app.live import messages
-from sessions_app.live.bodies import BODY, compact, fitting
+from sessions_app.live.bodies import BODY, SHOWN, compact, fitting
 from sessions_app.live.feeds import FeedsFullError
 from sessions_app.live.following import begin
 from sessions_app.live.messages import HIGHEST, TAIL, Follow, Topic
-from sessions_app.live.questions import AskedWrongError, extent_of, number, query_of
+from sessions_app.live.questions import AskedWrongError, extent_of, flag, number, query_of
 from sessions_app.live.reading import kept_of, read
-from sessions_app.live.searching import QueryError, Step, search
+from sessions_app.live.searching import Hit, QueryError, Step, search
 from sessions_app.live.segments import NO_LINES
 from sessions_app.live.turns import BusyError, turns
 from sessions_app.live.waiting import Seen, TooManyError, frames_for
@@ -78,7 +78,7 @@ async def log_lines(request: PortalRequest, record: Record) -> HttpResponse:
     stretch = NO_LINES
     if kept is not None and extent is not None:
         stretch = await read(kept, extent.epoch, first, HIGHEST if to is None else to, BODY)
-    _, body = fitting(stretch)
+    _, body = fitting(stretch, whole=flag(request, "whole") or False)
     shown, low, high = (extent.epoch, extent.first, extent.last) if extent else (epoch, None, None)
     return _json(
         f'{{"e":{compact(shown)},"from":{first},{body},"first":{compact(low)},"last":{compact(high)}}}'
@@ -100,7 +100,7 @@ async def log_search(request: PortalRequest, record: Record) -> HttpResponse:
     shown = extent.epoch if extent else epoch
     epochs = [each.epoch for each in kept.extents] if kept is not None and shown is not None else []
     answer = {
-        "hits": [[hit.line, hit.ranges, hit.text, hit.second] for hit in step.hits],
+        "hits": [_hit(hit) for hit in step.hits],
         "e": shown,
         "upto": step.upto,
         "end": step.end,
@@ -108,6 +108,12 @@ async def log_search(request: PortalRequest, record: Record) -> HttpResponse:
         "previous_e": next((each for each in reversed(epochs) if each < (shown or 0)), None),
     }
     return _json(compact(answer))
+
+
+def _hit(hit: Hit) -> list[Any]:
+    """Return what was found; of a long line its beginning, and how long it is."""
+    found = [hit.line, hit.ranges, hit.text[:SHOWN], hit.second]
+    return found if len(hit.text) <= SHOWN else [*found, len(hit.text)]
 
 
 async def _since(request: PortalRequest, record: Record, follow: Follow) -> HttpResponse:

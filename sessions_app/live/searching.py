@@ -6,6 +6,7 @@ its size is bounded as well.
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -30,6 +31,10 @@ MOST_HITS = 500
 MOST_HIT_BYTES = 1024 * 1024
 STEP_TIME = 1.0
 PIECE = 256 * 1024
+# What is written with letters in a pattern and stands for others: classes, anchors, codes, names and flags.
+_NO_LETTERS = re.compile(
+    r"\\[pP]\{[^}]*\}?|\\[pP].?|\\x\{[^}]*\}?|\\x[0-9A-Fa-f]{0,2}|\\.|\(\?P?<[^>]*>|\(\?[a-zA-Z-]+(?=[:)])|\[:\^?\w+:\]"
+)
 
 
 class QueryError(Exception):
@@ -65,7 +70,8 @@ class Query:
         """
         if len(text) > LONGEST_QUERY:
             raise QueryError(f"This is too long to search for: {LONGEST_QUERY} characters at most.")
-        sensitive = any(letter.isupper() for letter in text) if case is None else case
+        letters = _NO_LETTERS.sub("", text) if regex else text
+        sensitive = any(letter.isupper() for letter in letters) if case is None else case
         self.empty = not text
         self._pattern = _compiled(text if regex else re2.escape(text), sensitive)
 

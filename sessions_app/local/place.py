@@ -75,6 +75,8 @@ def environment(site: Site, session: Session, root: Path | None) -> dict[str, st
     folder, home = site.folder(session), site.home(session.user)
     path = machine.search_path()
     variables = {key: os.environ[key] for key in INHERITED if key in os.environ}
+    # Else what a program of Python prints is seen when it ends. Whoever wants that can still say so.
+    variables["PYTHONUNBUFFERED"] = "1"
     variables["PATH"] = f"{root}/bin:{path}" if root else path
     variables |= dict(pair.split("=", 1) for pair in session.env if session.kind == HEADLESS)
     variables |= dict.fromkeys(THREADS, str(max(1, int(session.cores or machine.cores()))))

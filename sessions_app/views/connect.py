@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
-import re
 from typing import Any
 
 from django.http import HttpResponse, HttpResponseRedirect
@@ -16,6 +14,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from sessions_app import access, limiter
 from sessions_app.client import errors
 from sessions_app.connections import BadLinkError, Connection, estimates, refusals, timeline
+from sessions_app.live.ending import last_lines
 from sessions_app.models import Record
 from sessions_app.views import listing as listings
 from sessions_app.views.course import Course, course_of, icon_of
@@ -24,11 +23,8 @@ from sessions_app.views.onward import onward
 
 logger = logging.getLogger(__name__)
 
-# How much of a log is read for its last lines, how many those are, and how long it may take in seconds.
-MOST_OF_LOG = 2 * 1024 * 1024
+# How many of a log's lines tell of a failure.
 LAST_LINES = 20
-LOG_PATIENCE = 3.0
-_ESCAPES = re.compile(r"\x1b\[[0-9;?]{0,32}[a-zA-Z]|[\x00-\x08\x0b-\x1f\x7f]")
 
 
 # What is said where there is nothing to wait for any more.
@@ -155,7 +151,7 @@ async def _waiting(
         return HttpResponse(status=204)
     context["version"] = version
     if state == "failed":
-        context["last_lines"] = await _last_lines(connection, record)
+        context["last_lines"] = "\n".join(await last_lines(connection, record, LAST_LINES)).rstrip()
     if not request.htmx:
         context["events"] = await connection.timeline_of(record)
     # A fragment is swapped in whatever it says; a page of a session that failed is one of something gone.
@@ -197,22 +193,6 @@ def _spoken(course: Course, trouble: str) -> str:
     if course.state != "pending":
         return _plainly(course)
     return trouble or f"{course.current.title}, step {course.number} of {len(course.phases)}."
-
-
-async def _last_lines(connection: Connection, record: Record) -> str:
-    """Return how the log ends, or nothing where it cannot be read soon."""
-    text = b""
-    try:
-        async with asyncio.timeout(LOG_PATIENCE), connection.stream_log(record, MOST_OF_LOG) as pieces:
-            async for piece in pieces:
-                text += piece
-            if pieces.truncated:
-                return ""
-        whole = connection.redactor.hide(text.decode(errors="replace"))
-    except (errors.PlatformError, TimeoutError):
-        return ""
-    lines = [_ESCAPES.sub("", line.rpartition("\r")[2])[:500] for line in whole.rstrip().split("\n")]
-    return "\n".join(lines[-LAST_LINES:])
 
 
 def _nowhere(request: PortalRequest, record: Record, sentence: str, status: int) -> HttpResponse:

@@ -67,6 +67,11 @@ def test_an_endless_line_is_shown_as_several() -> None:
     assert max(map(len, lines)) <= LONGEST + len(SECRET)
 
 
+def test_a_long_line_is_one_line() -> None:
+    long = "x" * (LONGEST - 10)
+    assert lines_of(f"a\n{long}\nb\n".encode(), cuts=[16 * 1024, 40_000]) == ["a", long, "b"]
+
+
 def test_the_secret_is_not_cut_in_two_where_a_long_line_is() -> None:
     for before in range(LONGEST - 10, LONGEST + 10):
         data = b"x" * before + SECRET.encode() + b"y" * LONGEST

@@ -79,6 +79,19 @@ def test_what_is_found_where_a_person_sees_it(
     assert found(tmp_path, LINES, text, regex=regex, case=case) == places
 
 
+@pytest.mark.parametrize(
+    "text",
+    [r"\Seed", r"\Wseed", r"\pLeed", r"\p{Lu}eed|seed", r"\Aseed", r"(?P<N>seed)", r"(?U)seed", r"\x53?eed"],
+)
+def test_letters_that_only_mean_something_do_not_tell_upper_case_from_lower(text: str) -> None:
+    assert Query(text, regex=True).ranges(" SEED") or Query(text, regex=True).ranges("SEED")
+
+
+def test_letters_that_are_looked_for_do() -> None:
+    assert Query(r"\sSeed", regex=True).ranges(" SEED") == []
+    assert Query(r"\S", regex=False).ranges(r"\s") == []
+
+
 def test_a_hit_is_the_line_as_it_is_kept_with_its_second(tmp_path: Path) -> None:
     log = kept(tmp_path, LINES)
     [hit] = search(log, log.extents[-1], 0, Query("red")).hits

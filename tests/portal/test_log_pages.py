@@ -13,6 +13,8 @@ from sessions_app.connections import connection_for
 from sessions_app.live import downloads
 from sessions_app.live.spool import Spool
 from sessions_app.models import Record
+from tests.conftest import until
+from tests.portal.conftest import launch_values
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -188,3 +190,14 @@ async def test_the_platforms_own_text_comes_first(
     text = await text_of(await alice.get(f"/s/{gone.slug}/log.txt"))
     limit = downloads.MOST_BYTES // 2**20
     assert text == f"id [session id] and more\n[The log goes on; this download ends after {limit} MiB.]\n"
+
+
+async def test_what_a_program_prints_is_there_while_it_runs(alice: AsyncClient) -> None:
+    args = "-c print('soon');import\ttime;time.sleep(600)"
+    address = (await alice.post("/launch", launch_values(cmd="python3", args=args))).url
+
+    async def written() -> bool:
+        answer = await alice.get(f"{address}/log.txt")
+        return b"".join([piece async for piece in answer.streaming_content]) == b"soon\n"
+
+    await until(written, what="what was printed")

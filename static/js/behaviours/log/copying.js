@@ -62,7 +62,14 @@ export class Copying {
   async wholeRow(source, index) {
     const row = source.row(index);
     if (row.note === undefined && row.text === undefined) await this.view.store.fetch({ epoch: row.epoch, from: row.line, to: row.line + 500 });
-    return source.row(index);
+    const found = source.row(index);
+    return found.length ? { ...found, text: await this.wholeText(found) } : found;
+  }
+
+  // Of a long line only the beginning is in the page.
+  async wholeText({ epoch, line }) {
+    const response = await this.view.ask("lines", { e: epoch, from: line, to: line, whole: 1 });
+    return (await response.json()).lines[0];
   }
 
   // The download of what is chosen or found stands beside that of the whole.

@@ -21,6 +21,14 @@ export function lineRow(row, look) {
   const guessed = level(visible);
   if (guessed) element.dataset.level = guessed;
   element.append(text);
+  if (row.length) element.append(more(row.length - row.text.length));
+  return element;
+}
+
+// Drawn by the style sheet, as the number is.
+function more(count) {
+  const element = make("span", "log__more");
+  element.dataset.more = `… ${count.toLocaleString("en")} more characters: download or copy the line`;
   return element;
 }
 

@@ -47,12 +47,14 @@ export class Store {
     if (part && to > part.to) part.to = to;
   }
 
-  put(epoch, from, lines, at) {
+  // `long` names the lines of which only the beginning is here, with their lengths.
+  put(epoch, from, lines, at, long) {
+    const lengths = new Map(long ?? []);
     let moment = null;
     const moments = new Map(at ?? []);
     lines.forEach((text, index) => {
       moment = moments.get(index) ?? moment;
-      this.keep(epoch, from + index, text, moment);
+      this.keep(epoch, from + index, text, moment, lengths.get(index) ?? null);
     });
     this.makeRoom();
   }
@@ -93,7 +95,7 @@ export class Store {
     return this.parts.reduce((sum, part) => sum + size(part), 0) + (this.partial === null ? 0 : 1);
   }
 
-  // What is in row `index`: { note } or { epoch, line, text, second, partial }; a text that is not here is undefined.
+  // What is in row `index`: { note } or { epoch, line, text, second, length, partial }; a text that is not here is undefined.
   row(index) {
     let left = index;
     for (const part of this.parts) {
@@ -107,7 +109,7 @@ export class Store {
   line(epoch, line) {
     const chunk = this.chunks.get(chunkOf(epoch, line));
     const place = line % CHUNK;
-    return { epoch, line, text: chunk?.texts[place], second: chunk?.seconds[place] ?? null };
+    return { epoch, line, text: chunk?.texts[place], second: chunk?.seconds[place] ?? null, length: chunk?.lengths[place] ?? null };
   }
 
   key(index) {
@@ -165,7 +167,7 @@ export class Store {
     try {
       const answer = await this.load(epoch, from, to, mine.signal);
       if (mine.signal.aborted) return;
-      this.put(epoch, answer.from, answer.lines, answer.at);
+      this.put(epoch, answer.from, answer.lines, answer.at, answer.long);
       if (answer.first === null) this.lose(epoch, to);
       else if (answer.first > from) this.lose(epoch, answer.first - 1);
       else if (!answer.lines.length) throw new Error("nothing came");
@@ -185,10 +187,10 @@ export class Store {
 
   // Chunks.
 
-  keep(epoch, line, text, second) {
+  keep(epoch, line, text, second, length) {
     const key = chunkOf(epoch, line);
     let chunk = this.chunks.get(key);
-    if (!chunk) chunk = { texts: [], seconds: [], characters: 0 };
+    if (!chunk) chunk = { texts: [], seconds: [], lengths: [], characters: 0 };
     // The chunk that was used last stands last.
     this.chunks.delete(key);
     this.chunks.set(key, chunk);
@@ -196,6 +198,7 @@ export class Store {
     const more = text.length - (chunk.texts[place]?.length ?? 0);
     chunk.texts[place] = text;
     chunk.seconds[place] = second;
+    chunk.lengths[place] = length;
     chunk.characters += more;
     this.characters += more;
   }

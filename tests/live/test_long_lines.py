@@ -1,0 +1,67 @@
+"""A line longer than a frame is one line: sent as its beginning, found everywhere, handed over whole."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from django.test import AsyncClient
+
+from sessions_app.live.bodies import BODY, SHOWN, fitting
+from sessions_app.live.ending import last_lines
+from sessions_app.live.segments import Stretch
+from sessions_app.live.spool import Spool
+from sessions_app.models import Person, Record
+from tests.live.fakes import FakeSource
+
+LONG = "x" * (SHOWN - 3) + "needle" + "y" * 200_000
+
+
+def test_a_frame_holds_the_beginning_of_a_long_line_and_says_how_long_it_is() -> None:
+    count, body = fitting(Stretch(["a", LONG, "b"], [1, 1, 1]))
+    said = json.loads(f"{{{body}}}")
+    assert count == 3
+    assert said["lines"] == ["a", LONG[:SHOWN], "b"]
+    assert said["long"] == [[1, len(LONG)]]
+    assert len(body) < BODY
+    assert json.loads(f"{{{fitting(Stretch([LONG], [1]), whole=True)[1]}}}")["lines"] == [LONG]
+
+
+async def test_it_is_numbered_once_found_across_the_cut_and_taken_away_whole(
+    alice: Person, alices: Record, data_folder: Path
+) -> None:
+    alices.state = "completed"
+    await alices.asave()
+    spool = Spool(data_folder / "spool", alices.slug)
+    spool.append(["a", LONG, "b"], 1_700_000_000)
+    spool.save({})
+    browser = AsyncClient()
+    await browser.aforce_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    address = f"/s/{alices.slug}/log"
+    found = (await browser.get(f"{address}/search?q=needle")).json()["hits"]
+    assert [(hit[0], hit[1], hit[4]) for hit in found] == [(2, [[SHOWN - 3, SHOWN + 3]], len(LONG))]
+    assert (await browser.get(f"{address}/lines?from=2&to=2&whole=1")).json()["lines"] == [LONG]
+    answer: Any = await browser.get(f"{address}/kept.txt?numbers=1")
+    text = b"".join([piece async for piece in answer.streaming_content]).decode()
+    assert text == f"1\ta\n2\t{LONG}\n3\tb\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "lines"),
+    [
+        (b"one\r\ntwo\r\n", ["one", "two"]),
+        (b"10%\r100%\n\x1b]0;title\x07\x1b[31mred\xc2\x9b0m\n", ["100%", "red"]),
+        (b"half", ["half"]),
+        (b"token=k3xv\x1b[31m9q2a", ["token=[session id]"]),
+        (b"x" * 700 + b"\n", ["x" * 700]),
+        (b"line\n" * 600_000 + b"last\n", [*["line"] * 19, "last"]),
+    ],
+    ids=["returns", "escapes", "half a line", "an id", "a long line", "over two MiB"],
+)
+async def test_a_failure_tells_the_last_lines_as_the_viewer_shows_them(text: bytes, lines: list[str]) -> None:
+    source = FakeSource()
+    source.text, source.piece = text, 64 * 1024
+    alices = Record(pk=1, slug="slug1", state="failed", name="m31")
+    assert await last_lines(source, alices, 20) == lines  # type: ignore[arg-type]
