@@ -11,6 +11,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Protocol, TypeVar
 
 from django.conf import settings
+from django.db.utils import DatabaseError
 
 from sessions_app import access, reasons
 from sessions_app.client import AsyncPool, AsyncSession, Outcome, errors, values
@@ -160,10 +161,14 @@ class Connection:
         # The list holds its own copy of the record, which is the one whose reason the rows show.
         known = self.listing.known(record.slug)
         for each in {id(each): each for each in (record, known.record if known else record)}.values():
-            await timeline.keep_events(each, events, self.redactor)
-            # What was told before the end does not tell why it ended.
-            if each.state != "failed" or reading.current or is_absent:
-                await self._explain_by(each, events)
+            try:
+                await timeline.keep_events(each, events, self.redactor)
+                # What was told before the end does not tell why it ended.
+                if each.state != "failed" or reading.current or is_absent:
+                    await self._explain_by(each, events)
+            except DatabaseError as error:
+                # A page shows what could be kept; the next look keeps the rest.
+                logger.warning("Events could not be kept (%s).", error)
 
     async def _explain_by(self, record: Record, events: list[values.Event]) -> None:
         """Keep what the events explain; what the platform forgot stays as it was kept."""

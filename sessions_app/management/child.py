@@ -31,12 +31,15 @@ PAGE_GOES_ON = "This page goes on by itself."
 class LocalPlatform:
     """Starts the local platform, hears what it announces, and stops it; its sessions live on."""
 
-    def __init__(self, port: int, data: Path, images: str | None = None, gpus: int | None = None) -> None:
+    def __init__(
+        self, port: int, data: Path, images: str | None = None, gpus: int | None = None, umask: int = -1
+    ) -> None:
         self.command = [sys.executable, "-m", "sessions_app.local", "--port", str(port), "--data", str(data)]
         if images:
             self.command += ["--images", images]
         if gpus is not None:
             self.command += ["--gpus", str(gpus)]
+        self._umask = umask
         self._lock = threading.Lock()
         self._stopping = threading.Event()
         self._process = self._start()
@@ -83,6 +86,7 @@ class LocalPlatform:
             cwd=CHECKOUT,
             env=environment(),
             stdout=subprocess.PIPE,
+            umask=self._umask,
             process_group=0,
             text=True,
         )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from typing import Any
 
+from django.db.utils import DatabaseError
 from django.http import HttpResponse, HttpResponseRedirect
 from django.shortcuts import render
 from django.urls import reverse
@@ -98,7 +99,11 @@ async def _onward(request: PortalRequest, record: Record, address: str) -> HttpR
     if "stay" in request.GET:
         # The switch of the waiting page is a form, and a form must not end elsewhere.
         return onward(request, reverse("sessions:open", args=[record.slug]), f"{record.name} is ready")
-    await timeline.keep_opening(record, request.person)
+    try:
+        await timeline.keep_opening(record, request.person)
+    except DatabaseError as error:
+        # To open it is what the person came for; that it was opened can go unnoted.
+        logger.warning("An opening could not be noted (%s).", error)
     response = HttpResponseRedirect(address)
     response.status_code = 303
     response.headers["Referrer-Policy"] = "no-referrer"

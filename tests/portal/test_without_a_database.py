@@ -8,6 +8,7 @@ from asgiref.sync import sync_to_async
 from django.db import connections as databases
 from django.test import AsyncClient
 
+from sessions_app.connections import Connection
 from sessions_app.models import Operation, Record, WelcomeKey
 from tests.portal.conftest import FRAGMENT, launch_values
 
@@ -110,6 +111,21 @@ async def test_pages_that_only_read_go_on(patient_client, trouble):
         ):
             answer = await patient_client.get(address)
             assert answer.status_code == 200, (address, answer.text)
+
+
+@pytest.mark.parametrize("trouble", [locked, read_only])
+async def test_a_session_opens_also_when_that_cannot_be_noted(patient_client, monkeypatch, trouble):
+    record = Record.objects.draft(patient_client.person, "k3xv9q2a")
+    record.state, record.kind = "running", "notebook"
+    await record.asave()
+
+    async def connect_address(self, record):
+        return "running", "http://s-abc.localhost:1/"
+
+    monkeypatch.setattr(Connection, "connect_address", connect_address)
+    async with trouble():
+        answer = await patient_client.get(f"/s/{record.slug}/open")
+    assert (answer.status_code, answer.url) == (303, "http://s-abc.localhost:1/")
 
 
 async def test_a_fragment_leaves_the_page_as_it_is_and_says_so_beside_it(patient_client):

@@ -57,6 +57,8 @@ class Command(BaseCommand):
         _stop_in_order()
         port = options["port"]
         claim(port, "--port")
+        # What is written into the data folder is for nobody else; sessions make their files as they always did.
+        self.umask = os.umask(0o077)
         lock = _only_one(Path(settings.DATA_DIR))
         platform = None if not settings.PLATFORM_IS_LOCAL else self._start_platform(port, options)
         try:
@@ -82,7 +84,9 @@ class Command(BaseCommand):
             )
         claim(settings.PLATFORM_PORT, "--platform-port")
         data = Path(settings.DATA_DIR) / "platform"
-        return child.LocalPlatform(settings.PLATFORM_PORT, data, options["images"], options["gpus"])
+        return child.LocalPlatform(
+            settings.PLATFORM_PORT, data, options["images"], options["gpus"], self.umask
+        )
 
     def _prepare(self) -> None:
         try:
