@@ -48,6 +48,15 @@ def checked(address: object) -> str:
     return urlunsplit((parts.scheme, netloc, parts.path or "/", parts.query, parts.fragment))
 
 
+def by_number(address: str) -> str:
+    """Return a checked address on this machine with the number in place of the name: not every browser knows those
+    below `.localhost`, and the local platform takes both."""
+    parts = urlsplit(address)
+    if not (parts.hostname or "").endswith(".localhost"):
+        return address
+    return urlunsplit(parts._replace(netloc=f"127.0.0.1:{parts.port}" if parts.port else "127.0.0.1"))
+
+
 def _scheme_allowed(scheme: str) -> bool:
     platform = urlsplit(settings.PLATFORM_URL)
     return scheme == "https" or (

@@ -14,7 +14,7 @@ from django_htmx.http import HttpResponseClientRedirect
 
 from sessions_app import access, limiter
 from sessions_app.client import errors
-from sessions_app.connections import BadLinkError, Connection, estimates, refusals, timeline
+from sessions_app.connections import BadLinkError, Connection, estimates, links, refusals, timeline
 from sessions_app.live.ending import last_lines
 from sessions_app.models import Record
 from sessions_app.views import listing as listings
@@ -104,7 +104,9 @@ async def _onward(request: PortalRequest, record: Record, address: str) -> HttpR
     except DatabaseError as error:
         # To open it is what the person came for; that it was opened can go unnoted.
         logger.warning("An opening could not be noted (%s).", error)
-    response = HttpResponseRedirect(address)
+    response = HttpResponseRedirect(
+        links.by_number(address) if request.GET.get("by") == "number" else address
+    )
     response.status_code = 303
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["Cache-Control"] = "no-store"

@@ -122,6 +122,7 @@ async def detail(request: PortalRequest, connection: Connection, slug: str) -> H
         and (is_over or explanation.needs_somebody),
         "has_page": record.kind not in {"headless", "desktop-app"},
         "open_address": request.build_absolute_uri(reverse("sessions:open", args=[slug])),
+        "offers_number": settings.PLATFORM_IS_LOCAL and state == "running",
         "is_over": is_over,
         "can_renew": not reason
         and not explanation.needs_somebody

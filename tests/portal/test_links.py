@@ -1,10 +1,14 @@
 """Where a connect link may lead."""
 
+import httpx
 import pytest
+from django.conf import settings
 
 from sessions_app.connections import Connection
-from sessions_app.connections.links import BadLinkError, checked
+from sessions_app.connections.links import BadLinkError, by_number, checked
 from sessions_app.models import Record
+from tests.conftest import until
+from tests.portal.conftest import launch_values
 
 REAL = "https://ws-uv.canfar.net/skaha/v1"
 
@@ -105,3 +109,32 @@ def test_the_local_platforms_sessions_are_on_its_own_port_only(settings):
     ):
         with pytest.raises(BadLinkError):
             checked(elsewhere)
+
+
+def test_a_name_below_localhost_can_be_left_for_the_number(settings):
+    address = "http://s-abc.localhost:8001/session/notebook/k3xv9q2a/lab?token=x"
+    assert by_number(address) == "http://127.0.0.1:8001/session/notebook/k3xv9q2a/lab?token=x"
+    real = "https://ws-uv.canfar.net/session/carta/abc/"
+    assert by_number(real) == real
+
+
+@pytest.mark.django_db(transaction=True)
+async def test_a_browser_that_does_not_know_the_name_is_offered_the_number(alice):
+    values = launch_values(
+        kind="contributed", image="images.canfar.net/skaha/web-terminal:latest", name="shell"
+    )
+    slug = (await alice.post("/launch", values)).url.rpartition("/")[2]
+
+    async def runs():
+        answer = await alice.get(f"/s/{slug}/open?by=number")
+        return answer if answer.status_code == 303 else None
+
+    answer = await until(runs, seconds=120, what="the session")
+    assert answer.url.startswith(f"http://127.0.0.1:{settings.PLATFORM_PORT}/session/contrib/")
+
+    async def answers():
+        async with httpx.AsyncClient(trust_env=False) as browser:
+            return (await browser.get(answer.url, follow_redirects=True)).status_code == 200
+
+    assert await until(answers, seconds=60)
+    assert f"/s/{slug}/open?by=number" in (await alice.get(f"/s/{slug}")).text
