@@ -1,21 +1,27 @@
 """A production start that is none is refused by name, and one that is passes Django's own judgement."""
 
+import base64
+import hashlib
 import os
-import secrets
 import subprocess
 import sys
 
 import pytest
-from cryptography.fernet import Fernet
 
 from tests.platforms import ROOT
 from tests.portal.test_starting import command, refused
 
+
+def key(word: str) -> str:
+    """Return a key that looks like chance and that Fernet takes, the same in every process that shares the tests."""
+    return base64.urlsafe_b64encode(hashlib.sha256(word.encode()).digest()).decode()
+
+
 SITE = {
     "CANFARWEB_PRODUCTION": "true",
-    "CANFARWEB_SECRET_KEY": secrets.token_urlsafe(48),
-    "CANFARWEB_CREDENTIAL_KEYS": Fernet.generate_key().decode(),
-    "CANFARWEB_LOOKUP_KEY": secrets.token_urlsafe(32),
+    "CANFARWEB_SECRET_KEY": key("secret"),
+    "CANFARWEB_CREDENTIAL_KEYS": key("credentials"),
+    "CANFARWEB_LOOKUP_KEY": key("lookup"),
     "CANFARWEB_HOSTS": "portal.example.org",
     "CANFARWEB_PLATFORM": "https://ws.example.org/skaha/v1",
 }
@@ -27,7 +33,7 @@ SITE = {
         ("CANFARWEB_SECRET_KEY", ""),
         ("CANFARWEB_SECRET_KEY", "x"),
         ("CANFARWEB_SECRET_KEY", "x" * 60),
-        ("CANFARWEB_SECRET_KEY", "django-insecure-" + secrets.token_urlsafe(48)),
+        ("CANFARWEB_SECRET_KEY", "django-insecure-" + key("insecure")),
         ("CANFARWEB_LOOKUP_KEY", ""),
         ("CANFARWEB_LOOKUP_KEY", "z"),
         ("CANFARWEB_LOOKUP_KEY", "ab" * 30),
