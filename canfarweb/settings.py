@@ -71,6 +71,7 @@ INSTALLED_APPS = [
 MIDDLEWARE = [
     "sessions_app.middleware.secure_responses",
     "servestatic.middleware.ServeStaticMiddleware",
+    "sessions_app.heads.answer_head",
     "sessions_app.middleware.answer_for_nobody",
     "sessions_app.middleware.name_the_portal",
     "sessions_app.middleware.compress_pages",

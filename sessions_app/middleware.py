@@ -26,6 +26,7 @@ from django.utils.decorators import async_only_middleware
 
 from sessions_app import access
 from sessions_app.frame import milliseconds
+from sessions_app.heads import is_head
 
 logger = logging.getLogger(__name__)
 
@@ -173,6 +174,9 @@ def load_session(get_response: GetResponse) -> GetResponse:
         if settings.SESSION_COOKIE_NAME in request.COOKIES:
             await request.session.aget(SESSION_KEY)
         response = await get_response(request)
+        if is_head(request):
+            # A session that is kept for whoever only looks at heads would be one for each look.
+            return response
         if request.session.modified:
             return await sync_to_async(sessions.process_response)(request, response)
         return sessions.process_response(request, response)

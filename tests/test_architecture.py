@@ -28,6 +28,7 @@ ALLOWED = {
         "models",
         "reasons",
         "guarding",
+        "heads",
         "limiter",
         "plain_text",
         "django",
@@ -43,6 +44,7 @@ ALLOWED = {
         "models",
         "client",
         "guarding",
+        "heads",
         "kept",
         "pasted",
         "limiter",
@@ -57,6 +59,7 @@ ALLOWED = {
     "pasted": set(),
     "kinds": set(),
     "frame": {"django"},
+    "heads": {"django"},
     "log_lines": {"django"},
     "limiter": {"models", "django"},
 }

@@ -18,6 +18,7 @@ from sessions_app.connections import Connection
 from sessions_app.connections.connection import LogText
 from sessions_app.connections.redaction import Passing, Redactor
 from sessions_app.guarding import PortalRequest, connected, to_signin
+from sessions_app.heads import is_head
 from sessions_app.live.questions import AskedWrongError, extent_of, flag, number, query_of
 from sessions_app.live.reading import kept_of, pieces_of
 from sessions_app.live.searching import QueryError, Step, search
@@ -38,6 +39,9 @@ async def log(
 ) -> HttpResponse | StreamingHttpResponse:
     """Hand over the whole log as the platform has it now, else what is kept; ids are taken out."""
     record = await access.record_for(request.person, slug)
+    if is_head(request):
+        # Whether the platform has the log now is not asked for a head.
+        return as_text("", record, "log")
     failure: errors.PlatformError | None = None
     try:
         pieces = await _from_platform(connection, record)
@@ -105,6 +109,8 @@ async def _asked_for(request: PortalRequest, record: Record) -> AsyncIterator[by
     if not request.GET.get("q"):
         return _range(kept, wanted, numbered=numbered)
     query = query_of(request)
+    if is_head(request):
+        return _nothing()
     await limiter.count(limiter.SEARCHES, request.person, "You searched a lot within a minute.")
 
     def step_behind(after: int) -> Step:

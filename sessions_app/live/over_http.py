@@ -12,6 +12,7 @@ from django.views.decorators.http import require_GET
 
 from sessions_app import access, limiter
 from sessions_app.guarding import PortalRequest
+from sessions_app.heads import is_head
 from sessions_app.live import messages
 from sessions_app.live.bodies import BODY, SHOWN, compact, fitting
 from sessions_app.live.feeds import FeedsFullError
@@ -90,6 +91,8 @@ async def log_search(request: PortalRequest, record: Record) -> HttpResponse:
     """Search kept lines one step further, and say where the next step begins."""
     query = query_of(request)
     epoch, after = number(request, "e"), number(request, "after") or 0
+    if is_head(request):
+        return _json("")
     if not after:
         await limiter.count(limiter.SEARCHES, request.person, SEARCHED)
     kept = await kept_of(record)
@@ -117,6 +120,8 @@ def _hit(hit: Hit) -> list[Any]:
 
 
 async def _since(request: PortalRequest, record: Record, follow: Follow) -> HttpResponse:
+    if is_head(request):
+        return _json("")
     seen = Seen(request.GET.get("seen", ""))
     try:
         frames = await frames_for(request.person, begin(record, follow), seen)

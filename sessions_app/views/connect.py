@@ -15,6 +15,7 @@ from django_htmx.http import HttpResponseClientRedirect
 from sessions_app import access, limiter
 from sessions_app.client import errors
 from sessions_app.connections import BadLinkError, Connection, estimates, links, refusals, timeline
+from sessions_app.heads import is_head
 from sessions_app.live.ending import last_lines
 from sessions_app.models import Record
 from sessions_app.views import listing as listings
@@ -99,11 +100,8 @@ async def _onward(request: PortalRequest, record: Record, address: str) -> HttpR
     if "stay" in request.GET:
         # The switch of the waiting page is a form, and a form must not end elsewhere.
         return onward(request, reverse("sessions:open", args=[record.slug]), f"{record.name} is ready")
-    try:
-        await timeline.keep_opening(record, request.person)
-    except DatabaseError as error:
-        # To open it is what the person came for; that it was opened can go unnoted.
-        logger.warning("An opening could not be noted (%s).", error)
+    if not is_head(request):
+        await _note_opening(request, record)
     response = HttpResponseRedirect(
         links.by_number(address) if request.GET.get("by") == "number" else address
     )
@@ -111,6 +109,14 @@ async def _onward(request: PortalRequest, record: Record, address: str) -> HttpR
     response.headers["Referrer-Policy"] = "no-referrer"
     response.headers["Cache-Control"] = "no-store"
     return response
+
+
+async def _note_opening(request: PortalRequest, record: Record) -> None:
+    try:
+        await timeline.keep_opening(record, request.person)
+    except DatabaseError as error:
+        # To open it is what the person came for; that it was opened can go unnoted.
+        logger.warning("An opening could not be noted (%s).", error)
 
 
 async def _over(request: PortalRequest, connection: Connection, record: Record, state: str) -> HttpResponse:
@@ -127,7 +133,8 @@ async def _waiting(
     state: str,
     error: errors.PlatformError | None,
 ) -> HttpResponse:
-    await connection.refresh_events(record)
+    if not is_head(request):
+        await connection.refresh_events(record)
     course = course_of(record, state)
     explanation = timeline.explained(record, state)
     # What waits for somebody to do something keeps to no estimate.
@@ -157,7 +164,7 @@ async def _waiting(
     if request.htmx and request.headers.get(listings.VERSION_HEADER) == version:
         return HttpResponse(status=204)
     context["version"] = version
-    if state == "failed":
+    if state == "failed" and not is_head(request):
         context["last_lines"] = "\n".join(await last_lines(connection, record, LAST_LINES)).rstrip()
     if not request.htmx:
         context["events"] = await connection.timeline_of(record)

@@ -16,6 +16,7 @@ from sessions_app.connections import Connection, Reading, Row, timeline
 from sessions_app.connections.connection import FIRST_LOOK
 from sessions_app.connections.renewals import why_not_renewed
 from sessions_app.forms import KINDS
+from sessions_app.heads import is_head
 from sessions_app.models import Record
 from sessions_app.views import listing as listings
 from sessions_app.views.columns import columns
@@ -94,7 +95,7 @@ async def detail(request: PortalRequest, connection: Connection, slug: str) -> H
     reading = await connection.rows()
     # Reading the list may have changed it.
     await record.arefresh_from_db()
-    events = [] if request.htmx else await _events(connection, record)
+    events = [] if request.htmx else await _events(connection, record, asks=not is_head(request))
     row = next((row for row in reading.value or () if row.slug == slug), None)
     reason, advice = listings.trouble(reading)
     state = _state(record, row, reading)
@@ -161,7 +162,7 @@ def _interval(reading: Reading[tuple[Row, ...]]) -> int:
     return 2
 
 
-async def _events(connection: Connection, record: Record) -> list[dict[str, Any]]:
-    if record.gone is None:
+async def _events(connection: Connection, record: Record, *, asks: bool) -> list[dict[str, Any]]:
+    if asks and record.gone is None:
         await connection.refresh_events(record)
     return await connection.timeline_of(record)
