@@ -19,7 +19,7 @@ def key(word: str) -> str:
 
 SITE = {
     "CANFARWEB_PRODUCTION": "true",
-    "CANFARWEB_SECRET_KEY": key("secret"),
+    "CANFARWEB_SECRET_KEY": key("secret") + key("of Django"),
     "CANFARWEB_CREDENTIAL_KEYS": key("credentials"),
     "CANFARWEB_LOOKUP_KEY": key("lookup"),
     "CANFARWEB_HOSTS": "portal.example.org",
@@ -33,7 +33,7 @@ SITE = {
         ("CANFARWEB_SECRET_KEY", ""),
         ("CANFARWEB_SECRET_KEY", "x"),
         ("CANFARWEB_SECRET_KEY", "x" * 60),
-        ("CANFARWEB_SECRET_KEY", "django-insecure-" + key("insecure")),
+        ("CANFARWEB_SECRET_KEY", "django-insecure-" + key("insecure") + key("still")),
         ("CANFARWEB_LOOKUP_KEY", ""),
         ("CANFARWEB_LOOKUP_KEY", "z"),
         ("CANFARWEB_LOOKUP_KEY", "ab" * 30),
