@@ -18,7 +18,7 @@ import psutil
 from tests.platforms import ROOT
 
 PATIENCE = 60.0
-SIGN_IN = """
+SET_UP = """
 import os, sys, django
 os.environ["DJANGO_SETTINGS_MODULE"] = "canfarweb.settings"
 django.setup()
@@ -28,6 +28,8 @@ from django.core.management import call_command
 from django.contrib.auth import SESSION_KEY
 from importlib import import_module
 from sessions_app.models import Credential, Person
+"""
+SIGN_IN = """
 call_command("migrate", interactive=False, verbosity=0)
 call_command("collectstatic", interactive=False, verbosity=0)
 store = import_module(settings.SESSION_ENGINE).SessionStore
@@ -51,11 +53,7 @@ class Served:
         kept.pop("DJANGO_SETTINGS_MODULE", None)
         # Nobody answers for the platform: what is asked of it fails at once.
         self.environment = {**kept, "CANFARWEB_DATA": str(data), "CANFARWEB_PLATFORM_PORT": "9", **variables}
-        run = [sys.executable, "-c", SIGN_IN, *people]
-        told = subprocess.run(
-            run, cwd=ROOT, env=self.environment, capture_output=True, text=True, check=True, timeout=PATIENCE
-        )
-        self.cookies = dict(zip(people, told.stdout.split(), strict=True))
+        self.cookies = dict(zip(people, self.run(SIGN_IN, *people).split(), strict=True))
         with socket.socket() as probe:
             probe.bind(("127.0.0.1", 0))
             self.port = int(probe.getsockname()[1])
@@ -69,6 +67,19 @@ class Served:
             stdout=subprocess.DEVNULL,
         )
         self._wait()
+
+    def run(self, code: str, *arguments: str) -> str:
+        """Run something with the portal's settings, beside it; return what it prints."""
+        done = subprocess.run(
+            [sys.executable, "-c", SET_UP + code, *arguments],
+            cwd=ROOT,
+            env=self.environment,
+            capture_output=True,
+            text=True,
+            timeout=PATIENCE,
+        )
+        assert done.returncode == 0, done.stderr
+        return done.stdout
 
     def connect(self, *, receive_buffer: int | None = None) -> socket.socket:
         """Open a connection; a small buffer shows sooner that nobody reads."""
@@ -167,11 +178,11 @@ def status_of(answer: bytes) -> int:
 
 def everything(connection: socket.socket) -> bytes:
     """Read until the other side closes."""
-    taken = b""
+    taken = bytearray()
     with suppress(ConnectionError):
         while piece := connection.recv(65536):
             taken += piece
-    return taken
+    return bytes(taken)
 
 
 def frame(opcode: int, payload: bytes = b"", *, fin: bool = True, rsv: int = 0) -> bytes:

@@ -8,7 +8,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
-from typing import Any, Protocol, TypeVar
+from typing import Any, TypeVar
 
 from django.conf import settings
 from django.db.utils import DatabaseError
@@ -22,6 +22,7 @@ from sessions_app.connections.reading import Reading, SharedRead
 from sessions_app.connections.redaction import Redactor
 from sessions_app.connections.rows import Listing, Row
 from sessions_app.connections.storing import off_the_loop
+from sessions_app.connections.streams import LogText, opened_soon
 from sessions_app.models import Credential, Person, Record, Step
 from sessions_app.models.record import fitting
 from sessions_app.signin import vault
@@ -36,6 +37,9 @@ EVENTS_FRESHNESS = 2.0
 # Seconds the platform has for one answer.
 LIST_DEADLINE = 10.0
 CONNECT_DEADLINE = 5.0
+# For a whole log, and for the next piece of one.
+LOG_DEADLINE = 300.0
+LOG_SILENCE = 30.0
 # How long a page of sessions waits for what it shows, in seconds: then it is there, and says that it is asking.
 FIRST_LOOK = 0.6
 # How long the list tells of a destroy that was never sent.
@@ -49,17 +53,6 @@ MOST_REASONS_AT_ONCE = 8
 after_list: list[Callable[[Person], None]] = []
 
 T = TypeVar("T")
-
-
-class LogText(Protocol):
-    """A log as it arrives."""
-
-    @property
-    def truncated(self) -> bool:
-        """Whether the cap cut it short; known once it is read."""
-
-    def __aiter__(self) -> AsyncIterator[bytes]:
-        """Yield its pieces."""
 
 
 class Connection:
@@ -195,7 +188,9 @@ class Connection:
     @asynccontextmanager
     async def _quiet_log(self, session_id: str, max_bytes: int) -> AsyncIterator[LogText]:
         try:
-            async with self.session.stream_logs(session_id, max_bytes=max_bytes) as text:
+            # A long log may take long, as long as something comes.
+            opening = self.session.within(LOG_DEADLINE).stream_logs(session_id, max_bytes=max_bytes)
+            async with opened_soon(opening, LOG_SILENCE) as text:
                 yield text
         except errors.PlatformError as error:
             self.redactor.hide_in_error(error)

@@ -25,8 +25,8 @@ from django.dispatch import receiver
 
 from sessions_app import access
 from sessions_app.live import messages
-from sessions_app.live.feeds import FeedsFullError, registry
-from sessions_app.live.following import begin
+from sessions_app.live.feeds import FeedBrokenError, FeedsFullError, registry
+from sessions_app.live.following import begin, broken
 from sessions_app.live.handshake import Receive, Scope, Send
 from sessions_app.live.judging import judge
 from sessions_app.live.messages import Ack, BadMessageError, Follow, Leave, Message, Ping, Topic
@@ -192,6 +192,8 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
             await self._deny(topic, "absent")
         except FeedsFullError:
             await self._deny(topic, "busy")
+        except FeedBrokenError:
+            await self.send(broken(follow))
         else:
             self.topics[topic] = followed
             followed.feed.join(self)
@@ -222,14 +224,23 @@ class LiveConsumer(AsyncWebsocketConsumer):  # type: ignore[misc]
 
     async def _send_round(self) -> bool:
         sent = False
-        for followed in tuple(self.topics.values()):
-            text = followed.next(self._room())
+        for topic, followed in tuple(self.topics.items()):
+            text = await self._next_of(topic, followed)
             if text is not None:
                 if not self._underway():
                     self._moved = time.monotonic()
                 await self.send(text)
                 sent = True
         return sent
+
+    async def _next_of(self, topic: Topic, followed: FollowedTopic) -> str | None:
+        """Return the topic's next frame; one that cannot be read is left, the others of the tab go on."""
+        try:
+            return followed.next(self._room())
+        except OSError as error:
+            logger.error("The %s of %s cannot be read: %s", topic.what, topic.slug, error.strerror)
+            self._leave(topic)
+            return broken(Follow(topic))
 
     def _underway(self) -> int:
         return sum(followed.underway for followed in self.topics.values())

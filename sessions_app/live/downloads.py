@@ -5,8 +5,9 @@ from __future__ import annotations
 import contextlib
 import functools
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AsyncExitStack
+from contextlib import aclosing
 
+from django.conf import settings
 from django.http import HttpResponse, StreamingHttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import render
@@ -15,10 +16,12 @@ from django.views.decorators.http import require_GET
 from sessions_app import access, limiter
 from sessions_app.client import errors
 from sessions_app.connections import Connection
-from sessions_app.connections.connection import LogText
 from sessions_app.connections.redaction import Passing, Redactor
 from sessions_app.guarding import PortalRequest, connected, to_signin
 from sessions_app.heads import is_head
+from sessions_app.live.fetching import Fetched
+from sessions_app.live.per_loop import PerLoop
+from sessions_app.live.places import NoPlaceError, Place, Places
 from sessions_app.live.questions import AskedWrongError, extent_of, flag, number, query_of
 from sessions_app.live.reading import kept_of, pieces_of
 from sessions_app.live.searching import QueryError, Step, search
@@ -30,6 +33,9 @@ from sessions_app.plain_text import CONTENT_TYPE, as_text, dressed
 
 MOST_BYTES = 64 * 1024 * 1024
 PIECE = 256 * 1024
+# Downloads under way at once: of one person, and of all. Each may hold a file of the size above.
+EACH, IN_ALL = 4, 32
+places: PerLoop[Places] = PerLoop(lambda: Places(EACH, IN_ALL))
 
 
 @require_GET
@@ -42,6 +48,10 @@ async def log(
     if is_head(request):
         # Whether the platform has the log now is not asked for a head.
         return as_text("", record, "log")
+    try:
+        place = places().take(request.person)
+    except NoPlaceError:
+        return _busy(request)
     failure: errors.PlatformError | None = None
     try:
         pieces = await _from_platform(connection, record)
@@ -53,20 +63,32 @@ async def log(
         pieces = _all_of(kept) if kept is not None and kept.extents else None
     if pieces is None and failure is not None:
         return as_text(f"{failure} {failure.advice}\n", record, "log", status=502)
-    passed_on = while_signed_in(request.person, pieces or _nothing())
+    passed_on = while_signed_in(request.person, _holding(place, pieces or _nothing()))
     answer = StreamingHttpResponse(passed_on, content_type=CONTENT_TYPE)
     return dressed(answer, record, "log")
 
 
 async def _from_platform(connection: Connection, record: Record) -> AsyncIterator[bytes] | None:
     """Return the platform's text; None when it is empty, as it is of a session that the platform forgot."""
-    async with AsyncExitStack() as stack:
-        chunks = await stack.enter_async_context(connection.stream_log(record, MOST_BYTES))
-        pieces = aiter(chunks)
-        async for first in pieces:
-            if first:
-                return _without_ids(connection.redactor, first, pieces, chunks, stack.pop_all())
+    text = Fetched(connection.stream_log(record, MOST_BYTES), settings.DATA_DIR)
+    try:
+        if await text.begun():
+            return _without_ids(connection.redactor, text)
+    except BaseException:
+        await text.close()
+        raise
+    await text.close()
     return None
+
+
+async def _holding(place: Place, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Pass the pieces on, and give the place back at their end."""
+    try:
+        async with aclosing(pieces) as passed_on:  # type: ignore[type-var]
+            async for piece in passed_on:
+                yield piece
+    finally:
+        place.give_back()
 
 
 async def _nothing() -> AsyncIterator[bytes]:
@@ -81,14 +103,17 @@ async def log_kept(request: PortalRequest, slug: str) -> HttpResponseBase:
         return to_signin(request)
     record = await access.record_for(request.person, slug)
     try:
+        place = places().take(request.person)
         chunks = await _asked_for(request, record)
+    except NoPlaceError:
+        return _busy(request)
     except (AskedWrongError, QueryError) as error:
         return _instead(request, 422, str(error))
     except limiter.LimitedError as limited:
         return limited.dressed(_instead(request, 429, str(limited)))
     except BusyError:
         return _instead(request, 429, "You have several searches under way. Try again when one has ended.")
-    passed_on = while_signed_in(request.person, chunks)
+    passed_on = while_signed_in(request.person, _holding(place, chunks))
     return dressed(StreamingHttpResponse(passed_on, content_type=CONTENT_TYPE), record, "log-kept")
 
 
@@ -152,6 +177,13 @@ def _written(lines: Iterable[tuple[int, str]], *, numbered: bool) -> bytes:
     return "".join(f"{number}\t{line}\n" if numbered else f"{line}\n" for number, line in lines).encode()
 
 
+def _busy(request: PortalRequest) -> HttpResponse:
+    sentence = "You have several downloads under way. Try again when one has ended."
+    answer = _instead(request, 429, sentence)
+    answer.headers["Retry-After"] = "5"
+    return answer
+
+
 def _instead(request: PortalRequest, status: int, sentence: str) -> HttpResponse:
     context = {"title": "There is nothing to download", "sentence": sentence}
     return render(request, "error.html", context, status=status)
@@ -171,15 +203,11 @@ async def _all_of(kept: Kept) -> AsyncIterator[bytes]:
             yield "".join(f"{line}\n" for line in stretch.lines).encode()
 
 
-async def _without_ids(
-    redactor: Redactor, first: bytes, rest: AsyncIterator[bytes], text: LogText, stack: AsyncExitStack
-) -> AsyncIterator[bytes]:
+async def _without_ids(redactor: Redactor, text: Fetched) -> AsyncIterator[bytes]:
     """Pass the text on without ids, also where one lies across two pieces."""
     passing = Passing(redactor)
-    async with stack:
-        if piece := passing.feed(first):
-            yield piece
-        async for chunk in rest:
+    async with aclosing(text.pieces()) as pieces:  # type: ignore[type-var]
+        async for chunk in pieces:
             if piece := passing.feed(chunk):
                 yield piece
         yield passing.finish()

@@ -38,6 +38,8 @@ TICK_WHILE_PENDING = 2.0
 # After an error of our own a feed is not given up, but it does not hurry either.
 OWN_ERROR_PAUSE = 30.0
 MOST_FEEDS = 1000
+# Of one person's sessions; a tab follows two, its log and its events.
+MOST_FEEDS_EACH = 100
 
 
 class Source(Protocol):
@@ -84,6 +86,10 @@ Note = Callable[[Record, spool.Kept], Awaitable[None]]
 
 class FeedsFullError(Exception):
     """No further feed was started: too many are followed already."""
+
+
+class FeedBrokenError(Exception):
+    """What a feed begins with cannot be read."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -259,12 +265,20 @@ class Registry:
             # It was taken for gone, and is listed again.
             found = None
         if found is None:
-            if len(self.feeds) >= MOST_FEEDS:
+            mine = sum(each.record.owner_id == record.owner_id for each in self.feeds.values())
+            if len(self.feeds) >= MOST_FEEDS or mine >= MOST_FEEDS_EACH:
                 raise FeedsFullError
-            found = self.feeds[key] = kind(record, self.connect)
+            found = self.feeds[key] = self._made(kind, record)
             found.on_stopped = lambda: self._forget(key, found)
             found.on_frozen = self._note
         return found
+
+    def _made(self, kind: Callable[[Record, Connect], Feed], record: Record) -> Feed:
+        try:
+            return kind(record, self.connect)
+        except (OSError, ValueError) as error:
+            logger.error("A feed of %s cannot be opened: %s", record.slug, ascii(str(error))[:200])
+            raise FeedBrokenError from error
 
     def list_feed(self, person: Person) -> ListFeed:
         """Return the feed of this person's list."""

@@ -15,8 +15,8 @@ from sessions_app.guarding import PortalRequest
 from sessions_app.heads import is_head
 from sessions_app.live import messages
 from sessions_app.live.bodies import BODY, SHOWN, compact, fitting
-from sessions_app.live.feeds import FeedsFullError
-from sessions_app.live.following import begin
+from sessions_app.live.feeds import FeedBrokenError, FeedsFullError
+from sessions_app.live.following import begin, broken
 from sessions_app.live.messages import HIGHEST, TAIL, Follow, Topic
 from sessions_app.live.questions import AskedWrongError, extent_of, flag, number, query_of
 from sessions_app.live.reading import kept_of, read
@@ -124,7 +124,9 @@ async def _since(request: PortalRequest, record: Record, follow: Follow) -> Http
         return _json("")
     seen = Seen(request.GET.get("seen", ""))
     try:
-        frames = await frames_for(request.person, begin(record, follow), seen)
+        frames = await frames_for(request.person, lambda: begin(record, follow), seen)
+    except FeedBrokenError:
+        frames = [broken(follow)]
     except FeedsFullError:
         frames = [messages.frame("denied", s=record.slug, w=follow.topic.what, why="busy")]
     return _json(f'{{"frames":[{",".join(frames)}],"seen":{compact(seen.token)}}}')

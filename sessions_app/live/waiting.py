@@ -11,7 +11,7 @@ import hashlib
 import json
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
@@ -93,15 +93,16 @@ class Waiter:
         self._woken.clear()
 
 
-async def frames_for(person: Person, topic: FollowedTopic, seen: Seen) -> list[str]:
+async def frames_for(person: Person, begin: Callable[[], FollowedTopic], seen: Seen) -> list[str]:
     """Return what a socket at this place would get now, else what comes first, else nothing.
 
-    Raises ``TooManyError`` when this person waits in too many requests.
+    Raises ``TooManyError`` when this person waits in too many requests; nothing was begun then that stays behind.
     """
-    if seen.partial and isinstance(topic, LogTopic):
-        topic.shows_some_partial()
     waiter = Waiter(person)
     with _place_of(person), staying(person, waiter.wake) as stay:
+        topic = begin()
+        if seen.partial and isinstance(topic, LogTopic):
+            topic.shows_some_partial()
         topic.feed.join(waiter)
         try:
             async with asyncio.timeout(PATIENCE):

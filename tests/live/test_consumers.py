@@ -16,7 +16,7 @@ from django.contrib.sessions.backends.db import SessionStore
 
 from sessions_app import access
 from sessions_app.client import errors
-from sessions_app.live import consumers, feeds, following, spool
+from sessions_app.live import consumers, feeds, following, log_feed, spool
 from sessions_app.live.consumers import Limits, LiveConsumer
 from sessions_app.live.sockets import sockets
 from sessions_app.models import Person, Record
@@ -427,6 +427,32 @@ async def test_one_person_cannot_open_sockets_without_end(
     assert await again.hear("pong")
     await again.leave()
     await tabs[1].leave()
+
+
+async def test_a_log_that_cannot_be_opened_leaves_the_rest_of_the_tab_as_it_is(
+    tab: Tab, alices: Record, platform_source: FakeSource, data_folder: Any
+) -> None:
+    (data_folder / "spool").write_text("a file where the folder should be")
+    await tab.follow_log(alices)
+    said = await tab.hear("state", s=alices.slug, w="log")
+    assert said["state"] == "trouble"
+    assert "cannot open what it kept" in said["text"]
+    await tab.say("follow", s=alices.slug, w="events")
+    assert await tab.hear("session", s=alices.slug)
+
+
+async def test_a_log_that_cannot_be_read_any_more_leaves_the_rest_of_the_tab_as_it_is(
+    tab: Tab, alices: Record, platform_source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(self: Any, cursor: Any) -> Any:
+        raise OSError(5, "Input/output error")
+
+    monkeypatch.setattr(log_feed.LogFeed, "body_after", broken)
+    platform_source.text = b"one\n"
+    await tab.follow_log(alices)
+    await tab.hear("state", s=alices.slug, w="log", state="trouble")
+    await tab.say("ping")
+    assert await tab.hear("pong")
 
 
 async def test_an_error_in_a_handler_leaves_no_task_no_viewer_and_one_log_entry(

@@ -242,6 +242,42 @@ async def test_one_person_cannot_wait_in_requests_without_end(
     assert not waiting._waiting
 
 
+async def test_refused_waits_leave_no_feeds_behind(
+    browser: AsyncClient, alices: Record, platform_source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(waiting, "MOST_PER_PERSON", 0)
+    for what in ("log", "events") * 15:
+        assert (await browser.get(f"/s/{alices.slug}/{what}/since")).status_code == 429
+    assert not feeds.registry().feeds
+
+
+async def test_one_person_cannot_have_feeds_without_end_and_others_still_can(
+    browser: AsyncClient,
+    alices: Record,
+    platform_source: FakeSource,
+    monkeypatch: pytest.MonkeyPatch,
+    settings: Any,
+) -> None:
+    monkeypatch.setattr(feeds, "MOST_FEEDS_EACH", 1)
+    following.feed_of(alices, "log").join(Looker())
+    refused = await browser.get(f"/s/{alices.slug}/events/since")
+    assert [frame["why"] for frame in refused.json()["frames"]] == ["busy"]
+    bob = await Person.objects.aenter(settings.PLATFORM_KEY, "bob")
+    bobs = Record.objects.draft(bob, "bobsown1")
+    await bobs.asave()
+    assert following.feed_of(bobs, "log")
+
+
+async def test_a_log_that_cannot_be_opened_is_told_in_words(
+    browser: AsyncClient, alices: Record, platform_source: FakeSource, data_folder: Path
+) -> None:
+    (data_folder / "spool").write_text("a file where the folder should be")
+    said = (await browser.get(f"/s/{alices.slug}/log/since")).json()["frames"]
+    assert [(frame["t"], frame["state"]) for frame in said] == [("state", "trouble")]
+    assert "cannot open what it kept" in said[0]["text"]
+    assert not feeds.registry().feeds
+
+
 def unmasked(page: str) -> str:
     """Return the page without the token of its form and the server's clock, which are others each time."""
     changing = r'name="csrfmiddlewaretoken" value="\w+"|name="server-time" content="\d+"'
