@@ -161,3 +161,15 @@ def test_a_link_beyond_the_end_is_told_and_what_there_is_of_it_shown(page: Page,
     wait_for_lines(page, {20})
     assert page.evaluate("document.querySelector('[data-log-area]').getBoundingClientRect().top") < 420
     assert len(lines_in_sight(page)) > 15
+
+
+def test_all_of_a_log_is_taken_by_keyboard(page: Page, written: Locator) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    written.focus()
+    page.keyboard.press("Control+a")
+    page.keyboard.press("Control+c")
+    taken = "async (begin) => (await navigator.clipboard.readText()).startsWith(begin)"
+    page.wait_for_function(taken, arg="frame 0 of")
+    lines = page.evaluate("navigator.clipboard.readText()").split("\n")
+    assert len(lines) == LINES
+    assert lines[LINES - 1].startswith(f"frame {LINES - 1} of {LINES}")

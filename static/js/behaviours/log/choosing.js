@@ -52,6 +52,17 @@ export class Choice {
     this.view.tell("");
   }
 
+  // All that there is of the text that is read, which is more than the page holds.
+  chooseAll() {
+    const { view } = this;
+    const row = view.list.source.row(view.list.firstInSight);
+    const part = view.store.lastOf(row?.epoch ?? view.cursor?.epoch);
+    if (!part || part.to < part.from) return;
+    document.getSelection().removeAllRanges();
+    view.list.follow(false);
+    this.choose(part.epoch, part.from, part.to);
+  }
+
   chooseRow(index, isRange) {
     const row = this.view.list.source.row(index);
     if (!row?.line) return;

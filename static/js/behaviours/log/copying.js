@@ -47,8 +47,8 @@ export class Copying {
   async text() {
     const { view } = this;
     const selection = document.getSelection();
-    if (!selection.isCollapsed && view.part("lines").contains(selection.anchorNode)) return selectedText(selection, view.part("lines"));
     const { source } = view.list;
+    if (!selection.isCollapsed && view.part("lines").contains(selection.anchorNode)) return selectedText(selection, view.part("lines"));
     const { lines } = view.choice;
     const rows = [];
     const [first, last] = lines && !view.finding.isFiltered
@@ -57,6 +57,15 @@ export class Copying {
     if (first < 0 || last - first >= MOST_COPIED) return null;
     for (let index = first; index <= last; index += 1) rows.push(await this.wholeRow(source, index));
     return rows.filter((row) => row.note === undefined).map((row) => visible(row.text ?? "")).join("\n");
+  }
+
+  // The browser copies what is selected in the page; what is chosen, which may not be there, is copied by us.
+  copied(event) {
+    const { view } = this;
+    if (!view.choice.lines || !document.getSelection().isCollapsed) return;
+    if (document.activeElement !== view.area) return;
+    event.preventDefault();
+    this.copy();
   }
 
   async wholeRow(source, index) {

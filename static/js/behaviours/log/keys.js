@@ -10,13 +10,15 @@ export class Keys {
   start() {
     this.view.listen(this.view.element, "keydown", (event) => this.ownKey(event));
     this.view.listen(document, "keydown", (event) => this.pageKey(event));
+    this.view.listen(document, "copy", (event) => this.view.copying.copied(event));
   }
 
   // Keys that mean something else outside of the log.
   ownKey(event) {
-    const { finding, area } = this.view;
+    const { choice, finding, area } = this.view;
     if ((event.ctrlKey || event.metaKey) && event.key === "f") this.does(event, () => finding.open());
     else if (event.key === "Escape" && finding.isOpen) this.does(event, () => finding.close());
+    else if ((event.ctrlKey || event.metaKey) && event.key === "a" && event.target === area) this.does(event, () => choice.chooseAll());
     else if (event.target === area) this.chooses(event);
   }
 
