@@ -35,6 +35,8 @@ MOST_BYTES = 64 * 1024 * 1024
 PIECE = 256 * 1024
 # Downloads under way at once: of one person, and of all. Each may hold a file of the size above.
 EACH, IN_ALL = 4, 32
+TOO_MANY_OF_YOURS = "You have several downloads under way. Try again when one has ended."
+TOO_MANY_IN_ALL = "The portal hands over as many downloads as it can at this moment. Try again in a moment."
 places: PerLoop[Places] = PerLoop(lambda: Places(EACH, IN_ALL))
 
 
@@ -50,8 +52,8 @@ async def log(
         return as_text("", record, "log")
     try:
         place = places().take(request.person)
-    except NoPlaceError:
-        return _busy(request)
+    except NoPlaceError as full:
+        return _busy(request, own=full.own)
     failure: errors.PlatformError | None = None
     try:
         pieces = await _from_platform(connection, record)
@@ -62,6 +64,8 @@ async def log(
         kept = await kept_of(record)
         pieces = _all_of(kept) if kept is not None and kept.extents else None
     if pieces is None and failure is not None:
+        # The error knows the frame that it was caught in, and would hold the place until the collector comes.
+        place.give_back()
         return as_text(f"{failure} {failure.advice}\n", record, "log", status=502)
     passed_on = while_signed_in(request.person, _holding(place, pieces or _nothing()))
     answer = StreamingHttpResponse(passed_on, content_type=CONTENT_TYPE)
@@ -105,8 +109,8 @@ async def log_kept(request: PortalRequest, slug: str) -> HttpResponseBase:
     try:
         place = places().take(request.person)
         chunks = await _asked_for(request, record)
-    except NoPlaceError:
-        return _busy(request)
+    except NoPlaceError as full:
+        return _busy(request, own=full.own)
     except (AskedWrongError, QueryError) as error:
         return _instead(request, 422, str(error))
     except limiter.LimitedError as limited:
@@ -177,9 +181,8 @@ def _written(lines: Iterable[tuple[int, str]], *, numbered: bool) -> bytes:
     return "".join(f"{number}\t{line}\n" if numbered else f"{line}\n" for number, line in lines).encode()
 
 
-def _busy(request: PortalRequest) -> HttpResponse:
-    sentence = "You have several downloads under way. Try again when one has ended."
-    answer = _instead(request, 429, sentence)
+def _busy(request: PortalRequest, *, own: bool) -> HttpResponse:
+    answer = _instead(request, 429, TOO_MANY_OF_YOURS if own else TOO_MANY_IN_ALL)
     answer.headers["Retry-After"] = "5"
     return answer
 

@@ -8,7 +8,11 @@ from sessions_app.models import Person
 
 
 class NoPlaceError(Exception):
-    """This person has as many as they may already, or all places are taken."""
+    """This person has as many as they may already; or, where it is not ``own``, others have all there are."""
+
+    def __init__(self, *, own: bool) -> None:
+        super().__init__("No place is free.")
+        self.own = own
 
 
 class Places:
@@ -20,8 +24,10 @@ class Places:
 
     def take(self, person: Person) -> Place:
         """Take one; raises ``NoPlaceError``."""
-        if self._taken[person.pk] >= self.each or self._taken.total() >= self.in_all:
-            raise NoPlaceError
+        if self._taken[person.pk] >= self.each:
+            raise NoPlaceError(own=True)
+        if self._taken.total() >= self.in_all:
+            raise NoPlaceError(own=False)
         self._taken[person.pk] += 1
         return Place(self, person.pk)
 

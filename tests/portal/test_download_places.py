@@ -1,0 +1,62 @@
+"""A download's place is given back when it ends, however it ends."""
+
+from __future__ import annotations
+
+import gc
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import pytest
+
+from sessions_app.client import errors
+from sessions_app.connections import Connection
+from sessions_app.live import downloads
+from sessions_app.models import Record
+
+
+@pytest.fixture
+async def record(alice) -> Record:
+    made = Record.objects.draft(alice.person, "running1")
+    made.name, made.state = "long", "running"
+    await made.asave()
+    return made
+
+
+@pytest.fixture
+def uncollected():
+    """What is given back only when the collector comes is not given back in time."""
+    gc.collect()
+    gc.disable()
+    yield
+    gc.enable()
+
+
+def failing(error: errors.PlatformError):
+    @asynccontextmanager
+    async def stream_log(*_: object) -> AsyncIterator[None]:
+        raise error
+        yield
+
+    return stream_log
+
+
+async def test_downloads_that_fail_give_their_places_back_at_once(alice, record, uncollected, monkeypatch):
+    monkeypatch.setattr(Connection, "stream_log", failing(errors.PlatformError("It does not answer.")))
+    asked = [(await alice.get(f"/s/{record.slug}/log.txt")).status_code for _ in range(6)]
+    assert asked == [502] * 6
+    assert downloads.places().taken_by(alice.person) == 0
+
+
+async def test_who_has_no_download_is_not_told_of_their_own(alice, record, bob, monkeypatch):
+    places = downloads.places()
+    monkeypatch.setattr(places, "in_all", 1)
+    held = places.take(bob.person)
+    refused = await alice.get(f"/s/{record.slug}/log.txt")
+    assert (refused.status_code, refused.headers["Retry-After"]) == (429, "5")
+    assert downloads.TOO_MANY_IN_ALL in refused.text
+    monkeypatch.setattr(places, "each", 1)
+    held.give_back()
+    own = places.take(alice.person)
+    refused = await alice.get(f"/s/{record.slug}/log.txt")
+    assert downloads.TOO_MANY_OF_YOURS in refused.text
+    own.give_back()
