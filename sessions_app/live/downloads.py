@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import contextlib
 import functools
-from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator
+from contextlib import aclosing, contextmanager
 
 from django.conf import settings
 from django.http import HttpResponse, StreamingHttpResponse
@@ -54,6 +54,20 @@ async def log(
         place = places().take(request.person)
     except NoPlaceError as full:
         return _busy(request, own=full.own)
+    with _given_back_unless_begun(place):
+        pieces, failure = await _text_of(connection, record)
+    if pieces is None and failure is not None:
+        place.give_back()
+        return as_text(f"{failure} {failure.advice}\n", record, "log", status=502)
+    passed_on = while_signed_in(request.person, _holding(place, pieces or _nothing()))
+    answer = StreamingHttpResponse(passed_on, content_type=CONTENT_TYPE)
+    return dressed(answer, record, "log")
+
+
+async def _text_of(
+    connection: Connection, record: Record
+) -> tuple[AsyncIterator[bytes] | None, errors.PlatformError | None]:
+    """Return the platform's text, else what is kept, and what went wrong with the platform."""
     failure: errors.PlatformError | None = None
     try:
         pieces = await _from_platform(connection, record)
@@ -63,13 +77,17 @@ async def log(
     if pieces is None and (record.keeps("log") or not failure or isinstance(failure, errors.NotFoundError)):
         kept = await kept_of(record)
         pieces = _all_of(kept) if kept is not None and kept.extents else None
-    if pieces is None and failure is not None:
-        # The error knows the frame that it was caught in, and would hold the place until the collector comes.
+    return pieces, failure
+
+
+@contextmanager
+def _given_back_unless_begun(place: Place) -> Iterator[None]:
+    """Give the place back when no answer begins: an error holds its frames, and what is in them, for a while."""
+    try:
+        yield
+    except BaseException:
         place.give_back()
-        return as_text(f"{failure} {failure.advice}\n", record, "log", status=502)
-    passed_on = while_signed_in(request.person, _holding(place, pieces or _nothing()))
-    answer = StreamingHttpResponse(passed_on, content_type=CONTENT_TYPE)
-    return dressed(answer, record, "log")
+        raise
 
 
 async def _from_platform(connection: Connection, record: Record) -> AsyncIterator[bytes] | None:
@@ -108,7 +126,8 @@ async def log_kept(request: PortalRequest, slug: str) -> HttpResponseBase:
     record = await access.record_for(request.person, slug)
     try:
         place = places().take(request.person)
-        chunks = await _asked_for(request, record)
+        with _given_back_unless_begun(place):
+            chunks = await _asked_for(request, record)
     except NoPlaceError as full:
         return _busy(request, own=full.own)
     except (AskedWrongError, QueryError) as error:

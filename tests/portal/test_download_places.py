@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import gc
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -10,7 +11,7 @@ import pytest
 
 from sessions_app.client import errors
 from sessions_app.connections import Connection
-from sessions_app.live import downloads
+from sessions_app.live import downloads, fetching
 from sessions_app.models import Record
 
 
@@ -60,3 +61,32 @@ async def test_who_has_no_download_is_not_told_of_their_own(alice, record, bob, 
     refused = await alice.get(f"/s/{record.slug}/log.txt")
     assert downloads.TOO_MANY_OF_YOURS in refused.text
     own.give_back()
+
+
+async def test_a_full_disk_is_told_in_words_and_holds_no_place(alice, record, uncollected, monkeypatch):
+    class Text:
+        truncated = False
+
+        async def __aiter__(self) -> AsyncIterator[bytes]:
+            yield b"some of it\n"
+
+    @asynccontextmanager
+    async def stream_log(*_: object) -> AsyncIterator[Text]:
+        yield Text()
+
+    def full(*_: object) -> int:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Connection, "stream_log", stream_log)
+    monkeypatch.setattr(fetching.os, "pwrite", full)
+    alice.raise_request_exception = False
+    asked = [await alice.get(f"/s/{record.slug}/log.txt") for _ in range(6)]
+    assert [each.status_code for each in asked] == [503] * 6
+    assert asked[0].headers["Retry-After"]
+    assert downloads.places().taken_by(alice.person) == 0
+
+
+async def test_ranges_that_cannot_be_had_hold_no_place(alice, record, uncollected):
+    asked = [(await alice.get(f"/s/{record.slug}/log/kept.txt?from=x")).status_code for _ in range(6)]
+    assert asked == [422] * 6
+    assert downloads.places().taken_by(alice.person) == 0
