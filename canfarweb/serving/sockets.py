@@ -74,6 +74,12 @@ class Socket(WebSocketProtocol):
             self.transport.unregisterProducer()
             self.transport.stopReading()
 
+    def onMessageFrameBegin(self, length: int) -> None:  # noqa: N802
+        """Count what there is of a message: the library's own limit holds for what we send, too."""
+        super().onMessageFrameBegin(length)
+        if self.message_data_total_length > limits.MESSAGE:
+            self.dropConnection(abort=True)
+
     def onMessage(self, payload: bytes, isBinary: bool) -> None:  # noqa: N802, N803
         """Hand on a message, while the socket is open."""
         if self.state == self.STATE_OPEN:
@@ -142,6 +148,5 @@ class SocketFactory(WebSocketFactory):
         serving.create_application = create_application
 
     def setProtocolOptions(self, **options: Any) -> None:  # noqa: N802
-        """Take daphne's options, but no messages of a megabyte."""
-        sizes = {"maxMessagePayloadSize": limits.MESSAGE, "maxFramePayloadSize": limits.MESSAGE}
-        super().setProtocolOptions(**{**options, **sizes})
+        """Take daphne's options, but no frames of a megabyte."""
+        super().setProtocolOptions(**{**options, "maxFramePayloadSize": limits.MESSAGE})
