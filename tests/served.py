@@ -35,7 +35,7 @@ call_command("collectstatic", interactive=False, verbosity=0)
 store = import_module(settings.SESSION_ENGINE).SessionStore
 async def entered(name):
     person = await Person.objects.aenter(settings.PLATFORM_KEY, name)
-    await Credential.objects.akeep(person, "a-token")
+    await Credential.objects.akeep(person, f"token-of-{name}")
     session = store()
     await session.aset(SESSION_KEY, str(person.pk))
     await session.asave()
