@@ -15,6 +15,7 @@ from channels.routing import ProtocolTypeRouter
 
 from canfarweb import serving
 from sessions_app.connections import close_all
+from sessions_app.live.browsers import FewRequests
 from sessions_app.live.feeds import registry
 from sessions_app.live.keeper import keeper
 from sessions_app.routing import sockets
@@ -76,5 +77,5 @@ class WithKeeper:
 
 
 application = WithKeeper(
-    WithoutRootPath(ProtocolTypeRouter({"http": django_application, "websocket": sockets}))
+    WithoutRootPath(ProtocolTypeRouter({"http": FewRequests(django_application), "websocket": sockets}))
 )
