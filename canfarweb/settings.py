@@ -55,7 +55,7 @@ SOCKETS_PER_PERSON = int(env.number("CANFARWEB_SOCKETS_PER_PERSON", 20, low=1, h
 
 # How many tries to sign in one address may make a minute; many people may share one.
 SIGNINS_PER_ADDRESS = int(env.number("CANFARWEB_SIGNINS_PER_ADDRESS", 20, low=1, high=100_000))
-# How many requests one browser may make a second for long; ten times as many at once.
+# How many requests one browser may make a second for long; four times as many at once.
 REQUESTS_PER_SECOND = int(env.number("CANFARWEB_REQUESTS_PER_SECOND", 20, low=1, high=100_000))
 
 INSTALLED_APPS = [

@@ -18,7 +18,7 @@ Application = Callable[[Scope, Any, Any], Awaitable[None]]
 # So many browsers are remembered by how often they came lately.
 MOST_BROWSERS = 1000
 # How many seconds' worth of requests may come at once: many tabs that are opened again together.
-BURST = 10
+BURST = 4
 floods = Complaints("A browser comes too often")
 SENTENCE = (
     b"Your browser asks for more than the portal answers. Nothing was done; try again in a few seconds.\n"

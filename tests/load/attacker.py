@@ -1,10 +1,11 @@
 """One signed-in attacker beside ten ordinary people: `.venv/bin/python -m tests.load.attacker [--seconds 60]`.
 
 Everything is on loopback and ends by itself: a stand-in for the platform, the portal under daphne, the attacker and
-the people are processes of this program. The attacker floods sockets with frames, pings, pieces and compressed frames,
-opens a hundred sockets a second, begins downloads and reads none, asks for news until refused, and has 60,000 sessions.
-The people look at their lists every two seconds. Printed are their times quiet and attacked, what they were refused, and
-the server's memory. Exit 1 if the p95 is above 200 ms and twice the quiet one, or the memory above +64 MiB, or a 5xx.
+the people are processes of this program. The attacker floods sockets with frames, pings, pieces and compressed
+frames, opens a hundred sockets a second, begins downloads and reads none, asks for news until refused, and has 60,000
+sessions. The people look at their lists every two seconds. Printed are their times quiet and attacked, what they were
+refused, and the server's memory. Exit 1 if the p95 is above 200 ms and twice the quiet one, the memory above +64 MiB,
+or anybody was answered 5xx.
 """
 
 from __future__ import annotations
