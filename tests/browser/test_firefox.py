@@ -36,7 +36,7 @@ def stranger(firefox: Firefox, portal: Portal) -> Iterator[Tab]:
 def tab(stranger: Tab, portal: Portal) -> Tab:
     """A tab of somebody who is signed in."""
     stranger.visit(portal.another_welcome())
-    stranger.click("button", "Sign in as")
+    stranger.click("button", "Sign in as astronomer")
     stranger.until("h1", "Sessions")
     return stranger
 

@@ -99,7 +99,7 @@ def test_a_wrong_name_is_said_while_it_is_typed_and_nothing_is_overwritten(page)
     expect(page.locator("#says-name")).to_contain_text("letters, digits and hyphens only")
     expect(field).to_have_value("my_fit")
     page.get_by_role("radio", name=re.compile("Notebook")).check()
-    expect(page.get_by_text("What it runs")).to_have_count(0)
+    expect(page.get_by_text("What it runs")).to_be_hidden()
     expect(page.get_by_label("Name", exact=True)).to_have_value("my_fit")
 
 

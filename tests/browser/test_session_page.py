@@ -8,7 +8,7 @@ from tests.browser.test_waiting import launch_notebook, wait_in_line
 from tests.browser.walking import wrong_at
 
 LONG = "a-rather-long-name-for-a-session-of-the-second-reduction"
-FAR = f"images.canfar.net/{'a-project-with-a-long-name-' * 3}/{'an-image-' * 6}:1"
+FAR = f"images.canfar.net/{'a-project-with-a-long-name-' * 3}x/{'an-image-' * 6}x:1"
 
 
 def test_at_every_width_nothing_overflows_and_nothing_covers_another(page, portal, tmp_path):

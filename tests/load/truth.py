@@ -9,28 +9,28 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from typing import Any
 
-# A line is broken up behind this many characters once it is longer by more than the session's id is.
-LONGEST = 16 * 1024
-ID_LENGTH = 8
+# A line is broken up behind this many characters once it is longer by more than the second number; of a longer line
+# than the third a viewer is told the beginning, and has the rest when it asks for it.
+LONGEST, MARGIN, SHOWN = 1024 * 1024, 16 * 1024, 16 * 1024
 
 
-def lines_of(data: bytes, *, id_length: int = ID_LENGTH) -> list[str]:
-    """Return the lines of a whole text: bad bytes replaced, returns overwritten, long lines broken up.
+def lines_of(data: bytes) -> list[str]:
+    """Return what a viewer is told of a whole text: bad bytes replaced, returns overwritten, long lines cut.
 
     The last one counts even without a newline.
     """
     *whole, rest = data.decode("utf-8", "replace").split("\n")
-    lines = [piece for line in whole for piece in _shown(line, id_length)]
-    *before, last = _shown(rest, id_length)
-    return [*lines, *before, last] if last else [*lines, *before]
+    lines = [piece for line in whole for piece in _shown(line)]
+    *before, last = _shown(rest)
+    return [line[:SHOWN] for line in ([*lines, *before, last] if last else [*lines, *before])]
 
 
-def _shown(line: str, id_length: int) -> list[str]:
+def _shown(line: str) -> list[str]:
     """Return what is seen of one line; a progress bar that overran is seen in its full parts."""
     pieces, last = [], ""
     for part in filter(None, line.split("\r")):
         last = part
-        while len(last) > LONGEST + id_length:
+        while len(last) > LONGEST + MARGIN:
             pieces.append(last[:LONGEST])
             last = last[LONGEST:]
     return [*pieces, last]
