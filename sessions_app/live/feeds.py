@@ -261,8 +261,13 @@ class Registry:
         """Return the feed of that record and kind, made when there is none yet."""
         key = (record.pk, what)
         found = self.feeds.get(key)
-        if found is not None and found.state.kind == "ended" and not record.over:
-            # It was taken for gone, and is listed again.
+        if (
+            found is not None
+            and found.state.kind == "ended"
+            and found.session.state == "gone"
+            and not record.over
+        ):
+            # It is listed again.
             found = None
         if found is None:
             mine = sum(each.record.owner_id == record.owner_id for each in self.feeds.values())

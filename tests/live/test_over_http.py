@@ -116,6 +116,19 @@ async def test_the_log_comes_as_it_grows_line_by_line(
     assert all(frame["at"] for frame in page.frames if frame["t"] == "log" and frame["lines"])
 
 
+async def test_what_ended_between_two_requests_has_ended_for_the_next_one(
+    browser: AsyncClient, alices: Record, platform_source: FakeSource
+) -> None:
+    page = Page(browser, alices)
+    platform_source.text = b"one\n"
+    await page.until("state", state="live")
+    platform_source.state = "completed"
+    feed = feeds.registry().feeds[(alices.pk, "log")]
+    await until(lambda: feed.state.kind == "ended")
+    told = [frame for frame in await page.ask() if frame["t"] == "state"]
+    assert [frame["state"] for frame in told] == ["ended"]
+
+
 async def test_a_request_waits_for_news_and_says_nothing_twice(
     browser: AsyncClient, alices: Record, platform_source: FakeSource, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -9,9 +9,11 @@ from tests.served import Served
 
 def exchange(portal: Served, method: str, path: str) -> bytes:
     """Ask, and ask for a page that is known on the same connection; return all of both answers."""
-    head = f"Host: localhost:{portal.port}\r\nCookie: {portal.cookies['hugo']}\r\n"
+    head = f"Host: localhost:{portal.port}\r\n"
+    cookie = f"Cookie: {portal.cookies['hugo']}\r\n"
     with portal.connect() as connection:
-        connection.sendall(f"{method} {path} HTTP/1.1\r\n{head}\r\n".encode())
+        connection.sendall(f"{method} {path} HTTP/1.1\r\n{head}{cookie}\r\n".encode())
+        # Of nobody, as one browser may not ask much at once here.
         connection.sendall(f"GET /healthz HTTP/1.1\r\n{head}Connection: close\r\n\r\n".encode())
         answer = bytearray()
         while piece := connection.recv(65536):
