@@ -1,10 +1,12 @@
 """The log by keyboard, its finder beyond what it holds at once, and what it says of a link that leads too far."""
 
 import re
+import time
 
 import pytest
 from playwright.sync_api import Locator, Page, expect
 
+from tests.browser.conftest import PATIENCE
 from tests.browser.test_log_view import (
     LINES,
     QUIET_WRITER,
@@ -168,8 +170,11 @@ def test_all_of_a_log_is_taken_by_keyboard(page: Page, written: Locator) -> None
     written.focus()
     page.keyboard.press("Control+a")
     page.keyboard.press("Control+c")
-    taken = "async (begin) => (await navigator.clipboard.readText()).startsWith(begin)"
-    page.wait_for_function(taken, arg="frame 0 of")
-    lines = page.evaluate("navigator.clipboard.readText()").split("\n")
+    # The lines are fetched first, all of them; a function that waits is no condition for `wait_for_function`.
+    end = time.monotonic() + PATIENCE
+    while not (taken := page.evaluate("navigator.clipboard.readText()")).startswith("frame 0 of"):
+        assert time.monotonic() < end, f"In the clipboard is {taken[:100]!r}."
+        time.sleep(0.1)
+    lines = taken.split("\n")
     assert len(lines) == LINES
     assert lines[LINES - 1].startswith(f"frame {LINES - 1} of {LINES}")
