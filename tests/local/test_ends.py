@@ -76,7 +76,11 @@ def sealed(seal: int) -> list[int]:
 
 
 def gone(process: psutil.Process) -> bool:
-    return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    """Say whether a process is over; it may go while it is looked at."""
+    try:
+        return not process.is_running() or process.status() == psutil.STATUS_ZOMBIE
+    except psutil.NoSuchProcess:
+        return True
 
 
 def test_a_daemon_without_a_trace_is_gone_before_the_end_is_told(platform: Platform, alice: Skaha) -> None:
