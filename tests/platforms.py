@@ -19,6 +19,13 @@ import psutil
 ROOT = Path(__file__).parents[1]
 
 
+def free_port() -> int:
+    """Return a port of the loopback that nobody has at this moment."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
 @dataclass
 class RunningPlatform:
     """A local platform that answers."""

@@ -3,15 +3,9 @@
 import atexit
 import os
 import shutil
-import socket
 import tempfile
 
-
-def _free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
-
+from tests.platforms import free_port
 
 if "CANFARWEB_TEST_DATA" not in os.environ:
     os.environ["CANFARWEB_TEST_DATA"] = tempfile.mkdtemp(prefix="canfarweb-")
@@ -21,7 +15,7 @@ for _name in [name for name in os.environ if name.startswith("CANFARWEB_") and n
     if _name not in {"CANFARWEB_TEST_IMAGES", "CANFARWEB_CHROMIUM"}:
         del os.environ[_name]
 os.environ["CANFARWEB_DATA"] = os.environ["CANFARWEB_TEST_DATA"]
-os.environ["CANFARWEB_PLATFORM_PORT"] = _free_port()
+os.environ["CANFARWEB_PLATFORM_PORT"] = str(free_port())
 
 from canfarweb.settings import *  # noqa: E402, F403
 

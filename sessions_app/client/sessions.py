@@ -66,32 +66,25 @@ class AsyncSession(Awaiting):
     ) -> None:
         set_level(loglevel)
         check_pool(pool, server, url, certificate, transport, concurrency, version=version)
+        given = Given(server, version, url, token, certificate, registry, timeout, concurrency)
         self._owns_pool = pool is None
         if pool is None:
-            given = Given(
-                server, version, url, token, certificate, registry, timeout, concurrency
-            ).completed()
-            token, certificate, registry, timeout = (
-                given.token,
-                given.certificate,
-                given.registry,
-                given.timeout,
-            )
+            given = given.completed()
             pool = AsyncPool(
                 url=given.url,
                 server=given.server,
                 version=given.version,
                 concurrency=given.concurrency,
-                certificate=certificate,
+                certificate=given.certificate,
                 transport=transport,
             )
         self._pool = pool
         self._manner = Manner(
-            AsyncTokens(token),
-            registry_header(registry),
-            checked_timeout(timeout),
+            AsyncTokens(given.token),
+            registry_header(given.registry),
+            checked_timeout(given.timeout),
             is_raising(errors),
-            by_certificate(token, certificate, pool),
+            by_certificate(given.token, given.certificate, pool),
         )
 
     @classmethod
@@ -214,32 +207,25 @@ class Session(Blocking):
     ) -> None:
         set_level(loglevel)
         check_pool(pool, server, url, certificate, transport, concurrency, version=version)
+        given = Given(server, version, url, token, certificate, registry, timeout, concurrency)
         self._owns_pool = pool is None
         if pool is None:
-            given = Given(
-                server, version, url, token, certificate, registry, timeout, concurrency
-            ).completed()
-            token, certificate, registry, timeout = (
-                given.token,
-                given.certificate,
-                given.registry,
-                given.timeout,
-            )
+            given = given.completed()
             pool = Pool(
                 url=given.url,
                 server=given.server,
                 version=given.version,
                 concurrency=given.concurrency,
-                certificate=certificate,
+                certificate=given.certificate,
                 transport=transport,
             )
         self._pool = pool
         self._manner = Manner(
-            Tokens(token),
-            registry_header(registry),
-            checked_timeout(timeout),
+            Tokens(given.token),
+            registry_header(given.registry),
+            checked_timeout(given.timeout),
             is_raising(errors),
-            by_certificate(token, certificate, pool),
+            by_certificate(given.token, given.certificate, pool),
         )
 
     @classmethod

@@ -18,7 +18,7 @@ from typing import Any
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, expect, sync_playwright
 
-from tests.platforms import ROOT, wait_until_gone
+from tests.platforms import ROOT, free_port, wait_until_gone
 
 # Pulled once and shared with the tests of the local platform, which also pull into an empty folder.
 IMAGES = Path(os.environ.get("CANFARWEB_TEST_IMAGES", ROOT / "var" / "test-images")).resolve()
@@ -44,7 +44,7 @@ class Portal:
     def __init__(self, data: Path) -> None:
         self.data = data
         self.cookies: dict | None = None
-        self.port, self.platform_port = _free_port(), _free_port()
+        self.port, self.platform_port = free_port(), free_port()
         self.start()
 
     def start(self) -> None:
@@ -95,12 +95,6 @@ class Portal:
                     return
             time.sleep(0.05)
         raise AssertionError("The portal printed its link but does not listen.")
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.fixture(scope="session")

@@ -13,6 +13,7 @@ from typing import Any
 import pytest
 
 from sessions_app.client import AsyncSession, Session
+from tests.load.behind import EXAMPLE
 
 from .conftest import Platform
 
@@ -77,20 +78,7 @@ DOCUMENTED = [
     ("info", {"id": ["nb000001", "fit00003"]}),
     ("logs", {"id": "nb000001"}),
     ("logs", {"id": ["nb000001", "fit00003"]}),
-    (
-        "create",
-        {
-            "name": "test",
-            "image": "images.canfar.net/skaha/terminal:1.1.1",
-            "cores": 2,
-            "ram": 8,
-            "gpu": 1,
-            "kind": "headless",
-            "cmd": "env",
-            "env": {"TEST": "test"},
-            "replicas": 2,
-        },
-    ),
+    ("create", EXAMPLE),
     ("events", {"id": "nb000001"}),
     ("events", {"id": ["nb000001", "fit00003"]}),
     ("destroy", {"id": "nb000001"}),

@@ -14,7 +14,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -25,6 +24,8 @@ from statistics import quantiles
 import aiohttp
 import psutil
 from aiohttp import web
+
+from tests.platforms import free_port
 
 OTHERS = 8
 EVERY = 0.25
@@ -105,12 +106,6 @@ def platform(size: int, tiny: bool) -> web.Application:
     app.router.add_get("/skaha/v1/session", listed)
     app.router.add_get("/skaha/v1/{other:.*}", nothing)
     return app
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 async def measured(size: int, tree: Path, tiny: bool) -> None:

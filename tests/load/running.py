@@ -13,14 +13,14 @@ import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterable, Iterator
 from contextlib import asynccontextmanager, contextmanager, suppress
 from pathlib import Path
-from socket import AF_INET, socket
+from socket import AF_INET
 from typing import Any
 from urllib.parse import urlsplit
 
 import aiohttp
 import psutil
 
-from tests.platforms import ROOT, processes_of, wait_until_gone
+from tests.platforms import ROOT, free_port, processes_of, wait_until_gone
 
 IMAGES = Path(os.environ.get("CANFARWEB_TEST_IMAGES", ROOT / "var" / "test-images"))
 IMAGE = "images.canfar.net/skaha/terminal:latest"
@@ -33,7 +33,7 @@ class Portal:
     """`manage.py up`, running: its addresses, and what its processes cost."""
 
     def __init__(self, data: Path) -> None:
-        self.data, self.port, self.platform_port = data, _free_port(), _free_port()
+        self.data, self.port, self.platform_port = data, free_port(), free_port()
         self._complaints = (data / "stderr").open("w+")
         self._process = subprocess.Popen(
             self._command(),
@@ -205,9 +205,3 @@ def _environment() -> dict[str, str]:
     kept.pop("DJANGO_SETTINGS_MODULE", None)
     # One client stands for many browsers here.
     return {**kept, "CANFARWEB_REQUESTS_PER_SECOND": "100000"}
-
-
-def _free_port() -> int:
-    with socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])

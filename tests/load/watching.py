@@ -29,9 +29,9 @@ import psutil
 from yarl import URL
 
 from tests.cutting import Wire
-from tests.local.harness import TERMINAL, Platform, free_port
+from tests.local.harness import TERMINAL, Platform
 from tests.local.harness import running as platform_running
-from tests.platforms import ROOT
+from tests.platforms import ROOT, free_port
 
 LOGS = b"view=logs"
 ACK_SOON, ACK_LATE, MUCH = 0.06, 2.0, 32 * 1024

@@ -4,7 +4,6 @@ import contextlib
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -16,6 +15,7 @@ import httpx
 import psutil
 
 from sessions_app.local.process import MARKER
+from tests.platforms import free_port
 
 ROOT = Path(__file__).parents[2]
 IMAGES = Path(os.environ.get("CANFARWEB_TEST_IMAGES", ROOT / "var" / "test-images")).resolve()
@@ -37,12 +37,6 @@ def eventually(what: Callable[[], Any], within: float = 60, every: float = 0.03)
         assert time.monotonic() < deadline, "it did not happen in time"
         time.sleep(every)
     return found
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 class Skaha:

@@ -9,7 +9,9 @@ from pathlib import Path
 
 import httpx
 
-from .harness import ROOT, Platform, Skaha, free_port, running
+from tests.platforms import free_port
+
+from .harness import ROOT, Platform, Skaha, running
 
 
 def login(platform: Platform, name: str, password: str) -> httpx.Response:

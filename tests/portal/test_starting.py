@@ -16,6 +16,7 @@ import psutil
 import pytest
 
 from sessions_app.management.last_start import LastStart, running_elsewhere
+from tests import platforms
 from tests.platforms import ROOT, nobody_at_home
 
 
@@ -37,9 +38,7 @@ def refused(*arguments: str, **variables: str) -> str:
 
 
 def free_port() -> str:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return str(probe.getsockname()[1])
+    return str(platforms.free_port())
 
 
 @pytest.mark.parametrize("address", ["127.0.0.1", "::1"])
