@@ -10,8 +10,12 @@ const APART = 1_500;
 
 const asked = new WeakMap();
 let offset = NaN;
-let wall = Date.now() - performance.now();
+let wall = apart();
 let isAsking = false;
+
+function apart() {
+  return Date.now() - performance.now();
+}
 
 // Milliseconds since 1970, by the server's clock.
 function now() {
@@ -38,22 +42,30 @@ function iso(date, seconds) {
   return date.toISOString().slice(0, seconds ? 19 : 16).replace("T", " ");
 }
 
-// The server's clock showed `time` at some moment between these two of the steady clock.
-function hear(time, sent, received) {
-  if (!Number.isFinite(time)) return;
-  const [least, most] = [time - received, time - sent];
+function reading() {
+  return { steady: performance.now(), wall: apart() };
+}
+
+// The server's clock showed `time` at some moment between these two of the steady clock. If the clocks went apart
+// between the two, as when the machine slept over a request, nobody knows when that was: the next look asks.
+function hear(time, sent, received = reading()) {
+  if (!Number.isFinite(time) || Math.abs(received.wall - sent.wall) >= APART) return;
+  const [least, most] = [time - received.steady, time - sent.steady];
   offset = Number.isNaN(offset) ? least : Math.min(Math.max(offset, least), most);
-  wall = Date.now() - performance.now();
+  wall = received.wall;
 }
 
 function startClock() {
   const meta = document.querySelector('meta[name="server-time"]');
   const [visit] = performance.getEntriesByType("navigation");
-  if (meta) hear(Number(meta.content), visit?.requestStart ?? 0, visit?.responseStart || performance.now());
-  document.body.addEventListener("htmx:beforeSend", (event) => asked.set(event.detail.xhr, performance.now()));
+  if (meta) {
+    const [sent, received] = [visit?.requestStart ?? 0, visit?.responseStart || performance.now()];
+    hear(Number(meta.content), { steady: sent, wall }, { steady: received, wall });
+  }
+  document.body.addEventListener("htmx:beforeSend", (event) => asked.set(event.detail.xhr, reading()));
   document.body.addEventListener("htmx:beforeOnLoad", ({ detail: { xhr } }) => {
     const time = xhr.getResponseHeader(HEADER);
-    if (time && asked.has(xhr)) hear(Number(time), asked.get(xhr), performance.now());
+    if (time && asked.has(xhr)) hear(Number(time), asked.get(xhr));
   });
   setInterval(look, 1_000);
   document.addEventListener("visibilitychange", look);
@@ -63,12 +75,12 @@ function startClock() {
 // After a sleep the steady clock may be behind: ask what time it is.
 async function look() {
   if (document.hidden || isAsking) return;
-  if (Math.abs(Date.now() - performance.now() - wall) < APART) return;
+  if (Math.abs(apart() - wall) < APART) return;
   isAsking = true;
   try {
-    const sent = performance.now();
+    const sent = reading();
     const answer = await fetch("/healthz", { method: "HEAD", cache: "no-store" });
-    hear(Number(answer.headers.get(HEADER) ?? NaN), sent, performance.now());
+    hear(Number(answer.headers.get(HEADER) ?? NaN), sent);
   } catch { /* The portal is away; the next look asks again. */ }
   isAsking = false;
 }
