@@ -40,6 +40,9 @@ class Effort:
     """What a request has cost with all its attempts: time spent on the platform's side, and whether any byte left."""
 
     left: float = 0.0
+    allowed: float = 0.0
+    # Whether a part of the answer was handed on already.
+    flowing: bool = False
     attempts: int = 0
     sent: bool = False
     token: str | None = field(default=None, repr=False)
@@ -47,7 +50,12 @@ class Effort:
 
     def begin(self, timeout: float) -> None:
         """Start on another request; the attempts of all are counted together."""
-        self.left, self.sent, self.token_renewed = timeout, False, False
+        self.left = self.allowed = timeout
+        self.sent = self.flowing = self.token_renewed = False
+
+    def renew(self) -> None:
+        """Give the platform all its time again: something came, and a long text may take long."""
+        self.left, self.flowing = self.allowed, True
 
 
 def wants_new_token(result: object, effort: Effort) -> bool:
@@ -59,7 +67,8 @@ def wants_new_token(result: object, effort: Effort) -> bool:
 
 def too_slow(request: Request, effort: Effort) -> TooSlowError:
     """Return the error of a request whose time is over."""
-    return TooSlowError(request=request.label, sent=effort.sent)
+    message = "The platform fell silent in the middle of its answer." if effort.flowing else ""
+    return TooSlowError(message, request=request.label, sent=effort.sent)
 
 
 def no_place(request: Request) -> TooSlowError:

@@ -138,6 +138,8 @@ class AsyncSession(Awaiting):
     ) -> AbstractAsyncContextManager[AsyncChunks]:
         """Open one log, inflated piece by piece as it arrives, up to ``max_bytes``.
 
+        It may take as long as it likes; ``timeout`` is how long nothing of it may come.
+
         >>> async with session.stream_logs("nb000001") as chunks:
         ...     print(b"".join([piece async for piece in chunks]), chunks.truncated)
         b'ready\\n' False
@@ -276,6 +278,8 @@ class Session(Blocking):
 
     def stream_logs(self, session_id: str, *, max_bytes: int = LOG_LIMIT) -> AbstractContextManager[Chunks]:
         """Open one log, inflated piece by piece as it arrives, up to ``max_bytes``.
+
+        It may take as long as it likes; ``timeout`` is how long nothing of it may come.
 
         >>> with session.stream_logs("nb000001") as chunks:
         ...     print(b"".join(chunks), chunks.truncated)

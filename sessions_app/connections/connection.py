@@ -22,7 +22,7 @@ from sessions_app.connections.reading import Reading, SharedRead
 from sessions_app.connections.redaction import Redactor
 from sessions_app.connections.rows import Listing, Row
 from sessions_app.connections.storing import off_the_loop
-from sessions_app.connections.streams import LogText, opened_soon
+from sessions_app.connections.streams import LogText
 from sessions_app.models import Credential, Person, Record, Step
 from sessions_app.models.record import fitting
 from sessions_app.signin import vault
@@ -37,8 +37,7 @@ EVENTS_FRESHNESS = 2.0
 # Seconds the platform has for one answer.
 LIST_DEADLINE = 10.0
 CONNECT_DEADLINE = 5.0
-# For a whole log, and for the next piece of one.
-LOG_DEADLINE = 300.0
+# For the beginning of a log and for each piece of it: a long one may take long, as long as something comes.
 LOG_SILENCE = 30.0
 # How long a page of sessions waits for what it shows, in seconds: then it is there, and says that it is asking.
 FIRST_LOOK = 0.6
@@ -188,9 +187,8 @@ class Connection:
     @asynccontextmanager
     async def _quiet_log(self, session_id: str, max_bytes: int) -> AsyncIterator[LogText]:
         try:
-            # A long log may take long, as long as something comes.
-            opening = self.session.within(LOG_DEADLINE).stream_logs(session_id, max_bytes=max_bytes)
-            async with opened_soon(opening, LOG_SILENCE) as text:
+            session = self.session.within(LOG_SILENCE)
+            async with session.stream_logs(session_id, max_bytes=max_bytes) as text:
                 yield text
         except errors.PlatformError as error:
             self.redactor.hide_in_error(error)

@@ -23,7 +23,7 @@ from sessions_app.client import AsyncPool, AsyncSession, Retries, Session, error
 from sessions_app.client.drivers.timing import Clock
 from sessions_app.client.retries import Budget
 
-from .conftest import Make, Platform, Reply, eager
+from .conftest import Make, Platform, Reply, Threaded, eager
 
 # 10,000 is what the client is held to; the quick suite cancels fewer.
 CANCELLED = 10 * max(int(os.environ.get("CLIENT_EXAMPLES", "50")), 50)
@@ -56,6 +56,31 @@ async def drip_body(writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
     for _ in range(500):
         writer.write(b" ")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def drip_a_log(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n")
+    for _ in range(60):
+        writer.write(b"x")
+        await writer.drain()
+        await asyncio.sleep(0.05)
+
+
+async def fall_silent(writer: asyncio.StreamWriter) -> None:
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\nx")
+    await writer.drain()
+    await asyncio.sleep(20)
+
+
+async def fall_to_nothing(writer: asyncio.StreamWriter) -> None:
+    """A compressed body of which bytes come, and no text any more."""
+    writer.write(b"HTTP/1.1 200 OK\r\nContent-Encoding: gzip\r\n\r\n")
+    deflate = zlib.compressobj(wbits=31)
+    writer.write(deflate.compress(b"x") + deflate.flush(zlib.Z_FULL_FLUSH))
+    for _ in range(400):
+        writer.write(b"\x00\x00\x00\xff\xff")
         await writer.drain()
         await asyncio.sleep(0.05)
 
@@ -521,12 +546,33 @@ async def test_a_slow_reader_of_a_stream_is_not_called_slow_platform(platform: P
         assert [chunk async for chunk in chunks]
 
 
-async def test_a_silent_stream_is_too_slow(platform: Platform) -> None:
-    platform.always(script=drip_body)
-    async with AsyncPool(url=platform.url) as pool:
-        with pytest.raises(errors.TooSlowError):
-            async with AsyncSession(pool=pool, timeout=0.3).stream_logs("ab") as chunks:
-                assert [chunk async for chunk in chunks]
+async def streamed(session: Any) -> bytes:
+    """Return one log, read piece by piece by a session of either kind."""
+    if isinstance(session, Threaded):
+
+        def read() -> bytes:
+            with session.blocking.stream_logs("ab") as chunks:
+                return b"".join(chunks)
+
+        return await asyncio.to_thread(read)
+    async with session.stream_logs("ab") as chunks:
+        return b"".join([chunk async for chunk in chunks])
+
+
+async def test_a_stream_may_take_longer_than_nothing_of_it_may_come(make: Make, platform: Platform) -> None:
+    platform.always(script=drip_a_log)
+    begun = time.monotonic()
+    assert await streamed(make(timeout=1.5)) == b"x" * 60
+    assert time.monotonic() - begun > 2.5
+
+
+@pytest.mark.parametrize("script", [fall_silent, fall_to_nothing])
+async def test_a_stream_of_which_nothing_comes_any_more_is_too_slow(
+    make: Make, platform: Platform, script: Any
+) -> None:
+    platform.always(script=script)
+    with pytest.raises(errors.TooSlowError, match="fell silent in the middle"):
+        await streamed(make(timeout=0.5))
 
 
 async def test_calls_cancelled_at_random_moments_leave_the_pool_whole(platform: Platform) -> None:

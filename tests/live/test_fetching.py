@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 from sessions_app.client import errors
-from sessions_app.connections.streams import opened_soon
 from sessions_app.live.fetching import Fetched
 from sessions_app.live.places import NoPlaceError, Places
 from sessions_app.models import Person
@@ -83,17 +82,6 @@ async def test_a_text_that_breaks_off_ends_with_its_error_after_what_came(tmp_pa
     assert await anext(pieces) == b"one"
     with pytest.raises(errors.PlatformError):
         await anext(pieces)
-
-
-async def test_a_text_may_take_longer_than_it_may_be_silent() -> None:
-    slow = Text([piece for _ in range(10) for piece in (b"x", 0.05)])
-    async with opened_soon(slow.opening(), 0.3) as text:
-        assert len([piece async for piece in text]) == 10
-    silent = Text([b"x", 3600.0])
-    with pytest.raises(errors.TooSlowError):
-        async with opened_soon(silent.opening(), 0.3) as text:
-            [piece async for piece in text]
-    assert not silent.open
 
 
 def test_places_are_counted_for_each_and_in_all() -> None:

@@ -143,7 +143,9 @@ class Chunks:
                 chunk = next(self._raw, None)
             if chunk is None:
                 break
-            yield from self._body.feed(chunk)
+            for piece in self._body.feed(chunk):
+                self._effort.renew()
+                yield piece
         self._body.finish()
 
 

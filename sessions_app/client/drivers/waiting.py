@@ -85,6 +85,7 @@ class AsyncChunks:
             if chunk is None:
                 break
             for piece in self._body.feed(chunk):
+                self._effort.renew()
                 yield piece
         self._body.finish()
 
