@@ -7,7 +7,6 @@ from typing import Any
 
 from django.db.utils import DatabaseError
 from django.http import HttpResponse, HttpResponseRedirect
-from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_GET
 from django_htmx.http import HttpResponseClientRedirect
@@ -21,13 +20,10 @@ from sessions_app.models import Record
 from sessions_app.views import listing as listings
 from sessions_app.views.course import Course, course_of, icon_of
 from sessions_app.views.guards import PortalRequest, connected, page
+from sessions_app.views.nowhere import LAST_LINES, WITHOUT_A_PAGE, nowhere, without_a_page
 from sessions_app.views.onward import onward
 
 logger = logging.getLogger(__name__)
-
-# How many of a log's lines tell of a failure.
-LAST_LINES = 20
-
 
 # What is said where there is nothing to wait for any more.
 OVER = {
@@ -42,15 +38,13 @@ OVER = {
 async def connect(request: PortalRequest, connection: Connection, slug: str) -> HttpResponse:
     """Go to the session when it answers; until then show how far it is, and go on by itself unless told to stay."""
     record = await access.record_for(request.person, slug)
-    if record.kind in {"headless", "desktop-app"}:
-        return _nowhere(
-            request, record, "A batch session has no page of its own: its log is what it says.", 409
-        )
+    if record.kind in WITHOUT_A_PAGE:
+        return await without_a_page(request, connection, record)
     if not request.htmx:
         try:
             await limiter.count(limiter.OPENINGS, request.person, "You opened a lot within a minute.")
         except limiter.LimitedError as limited:
-            return limited.dressed(_nowhere(request, record, str(limited), 429))
+            return limited.dressed(nowhere(request, record, str(limited), 429))
     try:
         state, address = await _state_and_address(request, connection, record)
     except errors.NotFoundError:
@@ -65,7 +59,7 @@ async def connect(request: PortalRequest, connection: Connection, slug: str) -> 
             record.slug,
             request.person.pk,
         )
-        return _nowhere(request, record, str(error), 502)
+        return nowhere(request, record, str(error), 502)
     if state == "running" and not _stays(request):
         return await _onward(request, record, address)
     if state in OVER:
@@ -123,7 +117,7 @@ async def _over(request: PortalRequest, connection: Connection, record: Record, 
     """Say that it is over; to whoever waited, on the page where they are: a dialog may be open on it."""
     if request.htmx:
         return await _waiting(request, connection, record, state, None)
-    return _nowhere(request, record, OVER[state], 410)
+    return nowhere(request, record, OVER[state], 410, offers_again=True)
 
 
 async def _waiting(
@@ -207,10 +201,3 @@ def _spoken(course: Course, trouble: str) -> str:
     if course.state != "pending":
         return _plainly(course)
     return trouble or f"{course.current.title}, step {course.number} of {len(course.phases)}."
-
-
-def _nowhere(request: PortalRequest, record: Record, sentence: str, status: int) -> HttpResponse:
-    context = {"record": record, "sentence": sentence, "slug": record.slug}
-    if request.htmx:
-        return HttpResponseClientRedirect(reverse("sessions:open", args=[record.slug]))
-    return render(request, "sessions/nowhere.html", context, status=status)

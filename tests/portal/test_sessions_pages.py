@@ -170,11 +170,46 @@ async def test_the_log_can_be_had_as_text(alice):
     assert "fit-log.txt" in answer.headers["Content-Disposition"]
 
 
-async def test_a_batch_session_cannot_be_opened(alice):
+async def test_a_batch_session_has_nothing_to_open_and_its_page_leads_to_the_log(alice):
     slug = await launched(alice)
+    await until(lambda: _is(alice, slug, "running"), what="the session to run")
     answer = await alice.get(f"/s/{slug}/open")
     assert answer.status_code == 409
-    assert "cannot be opened" in answer.text
+    assert "fit cannot be opened" in answer.text
+    assert (
+        "A batch session runs a command and writes a log; it has no page that could be opened." in answer.text
+    )
+    assert "It is running, and its log shows what it writes." in answer.text
+    assert f'href="/s/{slug}#session-log">See its log</a>' in answer.text
+    assert "Launch again" not in answer.text
+
+
+async def test_a_failed_batch_session_has_its_cause_and_the_end_of_its_log_where_it_would_be_opened(alice):
+    script = "for n in $(seq 30); do echo line $n; done; exit 127"
+    slug = await launched(alice, cmd="sh", args=f"-c '{script}'")
+    await until(lambda: _is(alice, slug, "failed"), what="the session to fail")
+
+    async def told():
+        answer = await alice.get(f"/s/{slug}/open")
+        return answer if "127" in answer.text else None
+
+    answer = await until(told, what="the reason")
+    assert answer.status_code == 409
+    assert 'state--failed">Failed</span> Ended with exit code 127: the command was not found.' in answer.text
+    assert "Check the spelling, and that the image has it." in answer.text
+    assert ">line 11\nline 12\n" in answer.text
+    assert "line 30</pre>" in answer.text
+    assert f'href="/s/{slug}#session-log">See its log</a>' in answer.text
+    assert f'href="/launch?again={slug}">Launch again</a>' in answer.text
+    # A page that was waiting is led here.
+    fragment = await alice.get(f"/s/{slug}/open", headers=FRAGMENT)
+    assert fragment.headers["HX-Redirect"] == f"/s/{slug}/open"
+    # An app of a desktop cannot be launched by itself.
+    await Record.objects.filter(slug=slug).aupdate(kind="desktop-app")
+    app = await alice.get(f"/s/{slug}/open")
+    assert app.status_code == 409
+    assert "An app of a desktop has no page of its own: it is on the desktop that started it." in app.text
+    assert "Launch again" not in app.text
 
 
 async def test_the_strip_shows_the_platforms_load_with_its_age(alice):
