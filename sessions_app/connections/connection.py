@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import time
 from collections import OrderedDict
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -15,7 +16,7 @@ from django.db.utils import DatabaseError
 
 from sessions_app import access, reasons
 from sessions_app.client import AsyncPool, AsyncSession, Outcome, errors, values
-from sessions_app.connections import links, supervised, tasks, timeline
+from sessions_app.connections import late, links, supervised, tasks, timeline
 from sessions_app.connections.lists import understood
 from sessions_app.connections.quiet import quiet_events, quiet_list, quiet_outcomes
 from sessions_app.connections.reading import Reading, SharedRead
@@ -67,6 +68,7 @@ class Connection:
         self.refused = False
         self.session = AsyncSession(pool=pool, token=self._credential)
         self.listing = Listing(person)
+        self._cleaner = late.Cleaner(self.listing, self.redactor)
         self._rows: SharedRead[tuple[Row, ...]] = SharedRead(
             self._quietly(self._read_rows), freshness=self._list_freshness, label="list"
         )
@@ -169,6 +171,7 @@ class Connection:
         if record.reason != reason:
             # Written first: what could not be stored is not believed, and is tried again with the next look.
             await record.anote({"reason": reason})
+            late.note(record.owner_id, record)
             self.listing.touch()
 
     async def history(self, record: Record) -> list[timeline.TimelineRow]:
@@ -230,7 +233,7 @@ class Connection:
         return RESTLESS_FRESHNESS if self.listing.restless else settings.QUIET_FRESHNESS
 
     async def _read_rows(self) -> tuple[Row, ...]:
-        began = datetime.now(UTC)
+        began, asked = datetime.now(UTC), time.monotonic()
         raw = await self.session.within(LIST_DEADLINE).fetch()
         few = len(raw) <= QUICKLY_READ
         found = understood(raw) if few else await off_the_loop(understood, raw)
@@ -241,6 +244,7 @@ class Connection:
             quiet_list(found, self.redactor) if few else await off_the_loop(quiet_list, found, self.redactor)
         )
         await self.listing.update(quiet, began)
+        await self._cleaner.clean(asked)
         self._explain_some()
         for hear in after_list:
             hear(self.person)

@@ -146,7 +146,7 @@ class Listing:
     """The sessions of one person as last listed, kept in step with their records."""
 
     def __init__(self, person: Person) -> None:
-        self._person = person
+        self.person = person
         self._known: dict[str, Known] = {}
         self._rows: tuple[Row, ...] | None = None
         self._loaded = False
@@ -281,7 +281,7 @@ class Listing:
         first = []
         known = {session_id: each.record for session_id, each in self._known.items()}
         by_id = {info.id: info for info in news}
-        async for part in stored(self._person, news, known, datetime.now(UTC), lately=lately):
+        async for part in stored(self.person, news, known, datetime.now(UTC), lately=lately):
             for session_id, record in part.items():
                 earlier = self._known.get(session_id)
                 if earlier is None:
@@ -300,13 +300,13 @@ class Listing:
         if listed.not_understood:
             return
         marks = partial(self._marks_of, listed.beyond)
-        gone, self._appearing = await marked_gone(self._person, keys, marks, began, began - APPEARING)
+        gone, self._appearing = await marked_gone(self.person, keys, marks, began, began - APPEARING)
         self._awaited -= gone
 
     def _marks_of(self, beyond: Sequence[str]) -> set[str]:
         """Return the fingerprints of what is listed but not shown; to make them takes a while, so they are kept."""
         if self._marks is None or self._marks[0] != beyond:
-            self._marks = (beyond, marks_of(self._person, beyond))
+            self._marks = (beyond, marks_of(self.person, beyond))
         return self._marks[1]
 
     async def _learn_ends(self) -> bool:
@@ -361,7 +361,7 @@ class Listing:
     def _note_open_launches(self, records: Iterable[Record]) -> None:
         """Note which launch of many is still under way for records that are listed before it was answered."""
         is_open = Q(state__in=(StepState.SENT, StepState.UNSURE), record=None)
-        mine = Q(operation__person=self._person, operation__verb=Verb.LAUNCH)
+        mine = Q(operation__person=self.person, operation__verb=Verb.LAUNCH)
         steps = Step.objects.filter(is_open & mine).select_related("operation")
         awaited = {step.name.lower()[:63]: step for step in steps if step.operation.request["replicas"] > 1}
         for record in records if awaited else ():

@@ -21,6 +21,7 @@ from django.dispatch import receiver
 
 from sessions_app import reasons
 from sessions_app.client import values
+from sessions_app.connections import late
 from sessions_app.connections.redaction import Redactor
 from sessions_app.models import Person, Record, Step
 from sessions_app.models.journal import StepState, Verb
@@ -257,6 +258,7 @@ async def keep_events(record: Record, told: Sequence[values.Event], redactor: Re
         events = merged(redactor.hide_in(fresh.events), told)
         if events != fresh.events:
             Record.objects.filter(pk=record.pk).update(events=events)
+            late.note(record.owner_id, record)
         kept.append(events)
 
     kept: list[list[Kept]] = []
