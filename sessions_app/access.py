@@ -5,11 +5,13 @@ Whatever is not yours looks like what is not there, so that no answer tells a st
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import HASH_SESSION_KEY, SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
+from django.db import transaction
 from django.db.models import F
 from django.db.models.signals import post_delete
 from django.dispatch import Signal, receiver
@@ -70,4 +72,5 @@ async def operation_for(person: Person, slug: str) -> Operation:
 
 @receiver(post_delete, sender=Record, dispatch_uid="access.record_deleted")
 def _record_deleted(instance: Record, **_: Any) -> None:
-    rights_changed.send(Record, person_pk=instance.owner_id)
+    """Whoever judges again is to find it gone, so it is told once it is."""
+    transaction.on_commit(partial(rights_changed.send, Record, person_pk=instance.owner_id))

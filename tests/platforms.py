@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
 import socket
@@ -19,11 +20,23 @@ import psutil
 ROOT = Path(__file__).parents[1]
 
 
+# Below those that systems give to whoever calls out, else a call of anybody may have a port before its server does.
+PORTS = range(10_000, 32_000)
+# Of the processes that run tests beside each other each has ports of its own, and goes through them in order.
+SLICE = len(PORTS) // 8
+_worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw7").removeprefix("gw")) % 8
+_ports = itertools.cycle(PORTS[_worker * SLICE : (_worker + 1) * SLICE])
+for _ in range(os.getpid() * 10 % SLICE):
+    next(_ports)
+
+
 def free_port() -> int:
-    """Return a port of the loopback that nobody has at this moment."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """Return a port of the loopback that nobody has, and that nobody else is given for a long time."""
+    while True:
+        port = next(_ports)
+        with socket.socket() as probe, suppress(OSError):
+            probe.bind(("127.0.0.1", port))
+            return port
 
 
 @dataclass

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import psutil
 
-from tests.platforms import ROOT
+from tests.platforms import ROOT, free_port
 
 PATIENCE = 60.0
 SET_UP = """
@@ -54,9 +54,7 @@ class Served:
         # Nobody answers for the platform: what is asked of it fails at once.
         self.environment = {**kept, "CANFARWEB_DATA": str(data), "CANFARWEB_PLATFORM_PORT": "9", **variables}
         self.cookies = dict(zip(people, self.run(SIGN_IN, *people).split(), strict=True))
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = int(probe.getsockname()[1])
+        self.port = free_port()
         self._errors = (data / "stderr").open("w+")
         command = [sys.executable, "-m", "daphne", "-b", "127.0.0.1", "-p", str(self.port), "-v", "0"]
         self.process = psutil.Popen(
@@ -127,6 +125,12 @@ class Served:
     def memory(self) -> float:
         """What the process holds, in MiB."""
         return float(self.process.memory_info().rss) / 2**20
+
+    @property
+    def computed(self) -> float:
+        """The seconds that the process has had a processor."""
+        times = self.process.cpu_times()
+        return float(times.user + times.system)
 
     @property
     def written(self) -> str:

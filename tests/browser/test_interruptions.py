@@ -16,26 +16,31 @@ from tests.cutting import Way, WireInThread, wire_to
 WIDE = {"width": 1440, "height": 900}
 # The page looks every 5 s whether anything was heard in the last 45 s.
 SILENCE = 51_000
-# Scrolls a virtual list from its beginning to its end and collects each row that is ever there by its number.
+# Scrolls a virtual list from its beginning to its end and collects each row that is ever there by its number. A log
+# that is too short to be scrolled is still followed, and leads to its end when it grows: then it is begun once more.
 COLLECT = """async () => {
   const area = document.querySelector("[data-log-area]");
   const found = new Map();
-  const frame = () => new Promise((then) => requestAnimationFrame(() => setTimeout(then)));
   const look = () => {
     for (const row of area.querySelectorAll(".log__line")) found.set(Number(row.dataset.line), row.textContent);
   };
-  area.scrollTop = 0;
-  await frame();
-  await frame();
-  for (;;) {
-    look();
-    const before = area.scrollTop;
-    area.scrollTop = before + Math.max(40, area.clientHeight - 80);
+  const frame = () => new Promise((then) => requestAnimationFrame(() => setTimeout(then)));
+  const scroll = async (to) => {
+    area.scrollTop = to;
     await frame();
     await frame();
     look();
-    if (area.scrollTop <= before) break;
-  }
+    return area.scrollTop <= to + 40;
+  };
+  const walk = async () => {
+    if (!await scroll(0)) return false;
+    for (;;) {
+      const before = area.scrollTop;
+      if (!await scroll(before + Math.max(40, area.clientHeight - 80))) return false;
+      if (area.scrollTop <= before) return true;
+    }
+  };
+  for (let walks = 0; !await walk(); walks += 1) if (walks === 10) throw new Error("It cannot be scrolled.");
   return [...found].sort((one, other) => one[0] - other[0]);
 }"""
 

@@ -122,7 +122,7 @@ async def test_signing_out_closes_the_sockets_of_all_that_persons_browsers(
     began = time.monotonic()
     await access.sign_out(alice)
     assert [await tab.closed() for tab in tabs[:2]] == [4401, 4401]
-    assert time.monotonic() - began < 2
+    assert time.monotonic() - began < 10
     again = Tab(await key_of(alice))
     assert await again.open()
     assert await again.closed() == 4401

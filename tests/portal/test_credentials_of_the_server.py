@@ -6,7 +6,6 @@ import json
 import os
 import re
 import signal
-import socket
 import subprocess
 import sys
 import textwrap
@@ -22,7 +21,7 @@ from websockets.sync.client import connect
 
 from tests.client.conftest import Platform, serving
 from tests.client.test_certificates import make_pem
-from tests.platforms import ROOT
+from tests.platforms import ROOT, free_port
 
 OPERATORS = "canary-of-the-operator"
 FILE = """
@@ -62,9 +61,7 @@ class Portal:
     """`manage.py up` on the recording platform, run by somebody who is signed in there in every way there is."""
 
     def __init__(self, home: Path, platform: Platform) -> None:
-        with socket.socket() as probe:
-            probe.bind(("127.0.0.1", 0))
-            self.port = probe.getsockname()[1]
+        self.port = free_port()
         kept = {name: value for name, value in os.environ.items() if not name.startswith("CANFARWEB_")}
         kept.pop("DJANGO_SETTINGS_MODULE", None)
         mine = {"CANFARWEB_PLATFORM": platform.url, "CANFARWEB_DATA": str(home / "data"), "HOME": str(home)}

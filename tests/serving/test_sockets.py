@@ -116,18 +116,16 @@ def test_a_handshake_that_is_none_leaves_no_traceback(portal: Served, headers: d
 
 
 def test_others_are_served_while_one_floods(portal: Served) -> None:
-    """One socket after the other is flooded; pages stay quick (the load program measures how quick)."""
+    """One socket after the other is flooded; what that costs the portal is all that others wait for."""
     flood = frame(9, b"x" * 100) * 20_000
-    times = []
+    before = portal.computed
     for _ in range(12):
         _, connection = portal.shake_hands(portal.cookies["emil"])
         pour(connection, flood)
-        began = time.monotonic()
         status, _ = portal.request("GET /signin")
-        times.append(time.monotonic() - began)
         assert status == 200
         connection.close()
-    assert sorted(times)[len(times) // 2] < 1
+    assert (portal.computed - before) / 12 < 0.5
 
 
 def test_a_browser_that_asks_without_end_is_refused_before_anything_is_looked_up(portal: Served) -> None:
