@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import base64
+import json
 import logging
 import re
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 
 import pytest
 from asgiref.sync import sync_to_async
+from django.conf import settings
 from django.core import serializers
 from django.db import transaction
 from django.test import AsyncClient
@@ -20,6 +22,7 @@ from sessions_app.connections.redaction import Redactor
 from sessions_app.connections.steps import refuse
 from sessions_app.models import Operation, Person, Record, Step
 from tests.conftest import until
+from tests.live.test_consumers import ORIGIN, Tab
 from tests.portal.conftest import launch_values
 
 pytestmark = pytest.mark.django_db(transaction=True)
@@ -39,11 +42,14 @@ INSIDE = [
 ]
 # Says each of its words but the first, which are in hexadecimal, and that it is done.
 PROGRAM = "-c import\tos,sys;[os.write(1,bytes.fromhex(w)+b'\\n')\tfor\tw\tin\tsys.argv[2:]];print('done')"
+# Says its second word in a line that does not end.
+HALF = "-c import\tos,sys,time;os.write(1,b'half='+bytes.fromhex(sys.argv[2]));time.sleep(60)"
 
 
 @pytest.fixture(autouse=True)
 def data_folder(tmp_path: Path, settings: Any) -> Path:
     settings.DATA_DIR = tmp_path
+    settings.PORTAL_ORIGINS = [ORIGIN.decode()]
     return tmp_path
 
 
@@ -74,7 +80,16 @@ async def test_ids_of_other_sessions_are_found_nowhere(
     await connection.refresh_events(loud)
     await connection.rows(patience=10)
 
-    looked: dict[str, str] = {}
+    half = await alice.post(
+        "/launch",
+        launch_values(key="half", name="half", cmd="python3", args=f"{HALF} x {said[1].encode().hex()}"),
+    )
+    half_address = half.url.partition("?")[0]
+    await until(
+        lambda: _holds(alice, f"{half_address}/log/since", "half="), what="the line that does not end"
+    )
+
+    looked: dict[str, str] = {"frames": await _frames(alice, loud.slug, half_address.rpartition("/")[2])}
     for path in (
         "/",
         address,
@@ -85,6 +100,7 @@ async def test_ids_of_other_sessions_are_found_nowhere(
         f"{address}/log/search?q=.&regex=1",
         f"{address}/log/since",
         f"{address}/events/since",
+        f"{half_address}/log/since",
         f"/operations/{step.operation.slug}",
     ):
         page = await alice.get(path)
@@ -96,6 +112,9 @@ async def test_ids_of_other_sessions_are_found_nowhere(
             looked[path.name] = path.read_bytes().decode(errors="replace")
             looked[f"{path.name}, unpacked"] = _unpacked(looked[path.name])
     assert any("[session id]" in text for text in looked.values())
+    assert "half=" in looked["frames"]
+    assert looked["frames"].count("[session id]") > 20
+    assert "half=" in looked[f"{half_address}/log/since"]
     assert "done" in looked[f"{address}/log.txt"]
     assert "done" in looked[f"{address}/log/search?q=.&regex=1"]
     redactor = Redactor(canaries)
@@ -107,6 +126,24 @@ async def test_ids_of_other_sessions_are_found_nowhere(
 async def _holds(client: AsyncClient, path: str, word: str) -> bool:
     await client.get(path.replace("/log/lines", "/log/since"))
     return word in await _text(await client.get(path))
+
+
+async def _frames(client: AsyncClient, whole: str, half: str) -> str:
+    """Return all that a socket is told that follows both logs, the timeline and the list."""
+    tab = Tab(client.cookies[settings.SESSION_COOKIE_NAME].value)
+    assert await tab.open()
+    for slug, what in ((whole, "log"), (half, "log"), (whole, "events"), ("", "list")):
+        await tab.say("follow", s=slug, w=what)
+    told: set[str] = set()
+    while not told >= {"events", "session", "list", "whole", "half"}:
+        message = await tab.listen()
+        told.add(message["t"])
+        if message["t"] == "log" and message["s"] == whole and "done" in message["lines"]:
+            told.add("whole")
+        if message["t"] == "log" and "half=" in (message["partial"] or ""):
+            told.add("half")
+    await tab.leave()
+    return "\n".join(json.dumps(message, ensure_ascii=False) for message in tab.seen)
 
 
 async def _text(answer: Any) -> str:
