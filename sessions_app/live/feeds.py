@@ -94,10 +94,14 @@ class FeedBrokenError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """How a feed is: live, waiting, trouble or ended, with a sentence for people."""
+    """How a feed is: live, waiting, trouble or ended, with a sentence for people.
+
+    ``silent`` says of a log that the session computes and has written nothing for long.
+    """
 
     kind: str
     text: str = ""
+    silent: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +127,7 @@ class Feed(Shared):
         self.record = record
         self.state = State("waiting", f"Reading the {self.what}.")
         self.session = Session(record.state if record.gone is None else "gone", record.reason)
+        self.cores_in_use: float | None = None
         self.rhythm = Rhythm()
         self.polls = 0
         self.on_frozen: Callable[[Record, spool.Kept], Awaitable[None]] = _nothing_to_note
@@ -235,6 +240,7 @@ class Feed(Shared):
         row = next((row for row in reading.value if row.slug == self.record.slug), None)
         if row is not None:
             self._missing.clear()
+            self.cores_in_use = row.cores_in_use
             self.see(Session(row.state, row.reason))
         elif not self.session.over:
             # A session launched this moment is not in a list that was read before.

@@ -19,6 +19,7 @@ from sessions_app.live.comparing import RESTARTED, Comparison, News, Place, Verd
 from sessions_app.live.feeds import Connect, Feed, Source, State, now
 from sessions_app.live.lines import Liner
 from sessions_app.live.rhythm import BYTES_PER_SECOND
+from sessions_app.live.silence import Silence
 from sessions_app.live.spool import Cursor, Kept, Spool, kept
 from sessions_app.models import Record
 
@@ -53,6 +54,7 @@ class LogFeed(Feed):
             self.state = State("ended", self._kept_words())
         else:
             self._open_spool()
+        self._silence = Silence(record, self.spool.last_second)
         self._liner: Liner | None = None
         # What was read and is not in the spool yet: shown to nobody, for a killed process forgets it.
         self._fresh: list[str] = []
@@ -116,7 +118,8 @@ class LogFeed(Feed):
             if self.session.over and not 0 < self._short < SHORT_READS:
                 await self._end()
                 return None
-            self.become(State("live", self._remark()))
+            silent = self._silence.look(self.session.state, self.cores_in_use)
+            self.become(State("live", self._remark(), silent))
         return max(0.05, min(self._due - now(), self.tick))
 
     def in_trouble(self, error: errors.PlatformError) -> None:
@@ -188,6 +191,7 @@ class LogFeed(Feed):
                 self._begun = True
             else:
                 assert isinstance(news, bytes)
+                self._silence.end()
                 self._append(self._liner.feed(news))
 
     def _append(self, lines: list[str]) -> None:
@@ -217,6 +221,8 @@ class LogFeed(Feed):
         self._watch_partial()
         if self.state.kind == "waiting" and self.spool.holds_text:
             self.become(State("live"))
+        elif self.state.silent and not self._silence.told:
+            self.become(State("live", self._remark()))
         self.wake_all()
 
     def _write_down(self) -> None:

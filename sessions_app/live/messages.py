@@ -45,7 +45,8 @@ From the portal:
     The session's state: pending, running, ending, completed, failed, unknown, or gone when it is no longer
     listed.
 ``{"t":"state","s":…,"w":…,"state":"live"|"waiting"|"trouble"|"ended","text":…,"line":…}``
-    How the topic is, with a sentence or an empty text; for logs with the number of the last line there is.
+    How the topic is, with a sentence or an empty text; for logs with the number of the last line there is, and with
+    ``"silent":true`` while the session computes and has written nothing for a minute.
 ``{"t":"denied","s":…,"w":…,"why":"absent"|"busy"}``
     There is no such session for this person; or too much is followed already.
 ``{"t":"ping"}``, ``{"t":"pong"}``

@@ -70,6 +70,13 @@ class Kept:
         return Cursor(self.epoch, newest.last if newest and newest.epoch == self.epoch else 0)
 
     @property
+    def last_second(self) -> int | None:
+        """The UNIX second at which the last line arrived; None where no line of this text is kept."""
+        last = self.last
+        kept = self.read_after(Cursor(last.epoch, last.line - 1)) if last.line else NO_LINES
+        return kept.seconds[-1] if kept else None
+
+    @property
     def holds_text(self) -> bool:
         """Whether any line was ever kept."""
         return any(segment.last for segment in self._segments)

@@ -81,7 +81,8 @@ class FollowedTopic:
         if self._state == (state, 0 if state.kind == "live" else line):
             return None
         self._state = (state, 0 if state.kind == "live" else line)
-        return frame("state", s=self.slug, w=feed.what, state=state.kind, text=state.text, line=line)
+        told = {"state": state.kind, "text": state.text, "line": line}
+        return frame("state", s=self.slug, w=feed.what, **told, **({"silent": True} if state.silent else {}))
 
 
 class LogTopic(FollowedTopic):

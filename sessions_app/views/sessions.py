@@ -17,6 +17,7 @@ from sessions_app.connections.connection import FIRST_LOOK
 from sessions_app.connections.renewals import why_not_renewed
 from sessions_app.forms import KINDS
 from sessions_app.heads import is_head
+from sessions_app.live.following import is_silent
 from sessions_app.models import Record
 from sessions_app.views import listing as listings
 from sessions_app.views.columns import columns
@@ -102,6 +103,7 @@ async def detail(request: PortalRequest, connection: Connection, slug: str) -> H
     tab, explanation = tab_of(record, state), timeline.explained(record, state)
     facts, course = await facts_of(record, row, state), course_of(record, state)
     is_over = state in {"gone", "completed", "failed"}
+    asks = not (request.htmx or is_head(request))
     # Once it runs, how it came to that is folded away in the timeline.
     shows_phases = state == "pending" or (is_over and facts.run.began is None and bool(record.events))
     phases = course.phases if shows_phases else ()
@@ -134,6 +136,9 @@ async def detail(request: PortalRequest, connection: Connection, slug: str) -> H
         "shows_phases": shows_phases,
         # Whether there is anything to show in the room of a log: what waits has written nothing.
         "log_text": "none" if state == "pending" or record.log_lines == 0 else "some",
+        "log_silent": asks
+        and row is not None
+        and await is_silent(request.person, record, state, row.cores_in_use),
         "reading": reading,
         "reason": reason,
         "advice": advice,

@@ -39,6 +39,7 @@ class FakeSource:
         self.text = b""
         self.state = "running"
         self.reason = ""
+        self.cores_in_use: float | None = None
         self.told: list[Any] = []
         self.done: list[dict[str, Any]] = []
         self.events_error: errors.PlatformError | None = None
@@ -83,7 +84,9 @@ class FakeSource:
     async def rows(self) -> Reading[Any]:
         """List the session while it has a state."""
         face = (self.slug, self.state, self.reason)
-        row = SimpleNamespace(slug=self.slug, state=self.state, reason=self.reason, face=face)
+        row = SimpleNamespace(
+            slug=self.slug, state=self.state, reason=self.reason, cores_in_use=self.cores_in_use, face=face
+        )
         return Reading((row,) if self.state != "gone" else (), _now(), self.error)
 
 

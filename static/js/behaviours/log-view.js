@@ -279,6 +279,8 @@ class LogView {
     const { words, state } = status(this.connected, this.state, this.cursor?.line);
     write(this.part("status"), words);
     this.element.dataset.state = state;
+    // The page was made with it where that was known.
+    if (!this.isUnheard) this.part("silent").hidden = !this.state.silent;
     const pill = this.part("pill");
     pill.hidden = this.list.following || !this.missed;
     this.giveRoom(this.hasText ? "some" : "none");
