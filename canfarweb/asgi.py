@@ -1,5 +1,6 @@
 """The ASGI entry: pages by Django, sockets by Channels."""
 
+import gc
 import os
 import sys
 from collections.abc import Awaitable, Callable
@@ -12,6 +13,7 @@ from django.core.asgi import get_asgi_application
 django_application = get_asgi_application()
 
 from channels.routing import ProtocolTypeRouter
+from django.urls import get_resolver
 
 from canfarweb import serving
 from sessions_app.connections import close_all
@@ -75,6 +77,12 @@ class WithKeeper:
             if said == "lifespan.shutdown":
                 return
 
+
+# What was loaded stays: looked through again and again by the collector of garbage, it holds everybody up for a quarter
+# of a second each time. Addresses are read at the first request otherwise.
+get_resolver().url_patterns  # noqa: B018
+gc.collect()
+gc.freeze()
 
 application = WithKeeper(
     WithoutRootPath(ProtocolTypeRouter({"http": FewRequests(django_application), "websocket": sockets}))

@@ -55,8 +55,12 @@ SOCKETS_PER_PERSON = int(env.number("CANFARWEB_SOCKETS_PER_PERSON", 20, low=1, h
 
 # How many tries to sign in one address may make a minute; many people may share one.
 SIGNINS_PER_ADDRESS = int(env.number("CANFARWEB_SIGNINS_PER_ADDRESS", 20, low=1, high=100_000))
-# How many requests one browser may make a second for long; four times as many at once.
-REQUESTS_PER_SECOND = int(env.number("CANFARWEB_REQUESTS_PER_SECOND", 20, low=1, high=100_000))
+# How many requests one browser may make a second for long, and eight times as many at once; one person twice that.
+REQUESTS_PER_SECOND = int(env.number("CANFARWEB_REQUESTS_PER_SECOND", 10, low=1, high=100_000))
+# The same for all from one address who are not signed in.
+REQUESTS_PER_ADDRESS = int(env.number("CANFARWEB_REQUESTS_PER_ADDRESS", 50, low=1, high=100_000))
+# How many requests of one person, or of such an address, are worked on at once; further ones wait, and others go first.
+REQUESTS_AT_ONCE = int(env.number("CANFARWEB_REQUESTS_AT_ONCE", 3, low=1, high=10_000))
 
 INSTALLED_APPS = [
     "daphne",

@@ -63,14 +63,19 @@ async def count(limit: RateLimitItem, person: Person, what: str) -> None:
 
 
 def address_of(request: HttpRequest) -> str:
+    """Return whose address a request comes from."""
+    return network_of(request.META.get("REMOTE_ADDR", ""), request.headers.get("x-forwarded-for", ""))
+
+
+def network_of(peer: str, forwarded: str) -> str:
     """Return whose address this is: the peer's, or what the proxy that we were told to believe says of it.
 
     Of an IPv6 address the network counts: one subscriber has all of its addresses.
     """
-    told = str(request.META.get("REMOTE_ADDR", ""))
+    told = peer
     if settings.BEHIND_PROXY:
         # Each proxy adds whom it sees at the end; what stands before that anybody may have written.
-        told = request.headers.get("x-forwarded-for", "").rpartition(",")[2].strip() or told
+        told = forwarded.rpartition(",")[2].strip() or told
     try:
         address = ipaddress.ip_address(told)
     except ValueError:

@@ -27,6 +27,7 @@ from django.utils.decorators import async_only_middleware
 from sessions_app import access
 from sessions_app.frame import milliseconds
 from sessions_app.heads import is_head
+from sessions_app.live.askers import known
 
 logger = logging.getLogger(__name__)
 
@@ -243,7 +244,9 @@ def know_the_person(get_response: GetResponse) -> GetResponse:
     """Set ``request.person`` to who is signed in, or None, so that no template or view has to wait for it."""
 
     async def middleware(request: HttpRequest) -> HttpResponse:
-        request.person = await access.person_of(request.session)  # type: ignore[attr-defined]
+        request.person = person = await access.person_of(request.session)  # type: ignore[attr-defined]
+        if person is not None and (key := request.session.session_key):
+            known().learn(key, person.pk)
         return await get_response(request)
 
     return middleware

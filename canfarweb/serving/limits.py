@@ -18,3 +18,10 @@ MESSAGE = 16 * 1024
 # Frames of any kind, also pings and pieces of a message: so many at once, and so many a second for long.
 FRAMES_AT_ONCE = 240
 FRAMES_A_SECOND = 60.0
+
+# Connections that wait for the portal to take them, as far as the system lets so many wait: beyond, a browser hears
+# nothing and tries again after a second, then after three.
+BACKLOG = 1024
+# Of one address so many connections may be open on which nothing is asked: beyond, the oldest is closed. Behind a proxy
+# all are the proxy's, which keeps them open for a reason.
+IDLE_OF_ONE_ADDRESS = 200

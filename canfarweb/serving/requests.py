@@ -10,10 +10,13 @@ from twisted.internet.error import AlreadyCalled, AlreadyCancelled
 from twisted.web.http import HTTPChannel
 
 from canfarweb.serving import limits
+from canfarweb.serving.idle import Idle
 from canfarweb.serving.room import Room, let_replies_wait
+from sessions_app.live.door import asker_for_a_socket, lets_in
 
-REASONS = {408: b"Request Timeout", 413: b"Content Too Large"}
+REASONS = {408: b"Request Timeout", 413: b"Content Too Large", 429: b"Too Many Requests"}
 SENTENCES = {
+    429: b"Your browser opens more sockets than the portal takes. Pages go on without; try again in a few seconds.\n",
     408: b"The request took too long to arrive, so it was not read to its end. Nothing was done.\n",
     413: b"This is larger than the portal takes (1 MiB), so it was not read. Nothing was done.\n",
 }
@@ -35,6 +38,20 @@ class Request(WebRequest):
             self.channel.refuse(413)
         else:
             super().handleContentChunk(data)
+
+    def process(self) -> Any:
+        """Refuse a handshake that comes too often, before a socket is made of it."""
+        upgrade = self.requestHeaders.getRawHeaders(b"Upgrade", [b""])[0]
+        if upgrade.lower() == b"websocket" and not lets_in(asker_for_a_socket(self._as_scope())):
+            self.channel.refuse(429)
+            return None
+        return super().process()
+
+    def _as_scope(self) -> dict[str, Any]:
+        pairs = self.requestHeaders.getAllRawHeaders()
+        headers = [(name.lower(), value) for name, values in pairs for value in values]
+        client = [getattr(self.client, "host", "unknown")]
+        return {"scheme": "wss" if self.isSecure() else "ws", "headers": headers, "client": client}
 
     async def wait_for_room(self) -> None:
         """Wait until the client has read enough of what was sent."""
@@ -65,6 +82,7 @@ class Channel(HTTPChannel):
         """Give the first request its time."""
         super().connectionMade()
         self._expect()
+        self.factory.idle.add(self)
 
     def dataReceived(self, data: bytes) -> None:  # noqa: N802
         """Read on, unless this was refused: then only so much that the client gets to reading the answer."""
@@ -92,12 +110,15 @@ class Channel(HTTPChannel):
         """Hand the request on: its time to arrive is over."""
         if not self._refused:
             self._calm()
+            self.factory.idle.remove(self)
             super().allContentReceived()
 
     def requestDone(self, request: Any) -> None:  # noqa: N802
         """Go on with the next request, of which a part may be here."""
         self._read_since = 0
         super().requestDone(request)
+        if self.transport is not None and not self._handlingRequest:
+            self.factory.idle.add(self)
         if not self._handlingRequest and (self.requests or self._buffer):
             self._expect()
 
@@ -114,6 +135,7 @@ class Channel(HTTPChannel):
     def connectionLost(self, reason: Any) -> None:  # noqa: N802
         """Let go of whoever waits."""
         self._calm()
+        self.factory.idle.remove(self)
         self.room.begin()
         super().connectionLost(reason)
 
@@ -124,8 +146,10 @@ class Channel(HTTPChannel):
         self._refused = True
         self._calm()
         self.setTimeout(None)
+        self.factory.idle.remove(self)
         body = SENTENCES[status]
         head = b"HTTP/1.1 %d %s\r\nConnection: close\r\n" % (status, REASONS[status])
+        head += b"Retry-After: 5\r\n" if status == 429 else b""
         head += b"Content-Type: text/plain; charset=utf-8\r\nX-Content-Type-Options: nosniff\r\n"
         self.transport.write(
             head + b"Cache-Control: no-store\r\nContent-Length: %d\r\n\r\n" % len(body) + body
@@ -167,6 +191,8 @@ class RequestFactory(HTTPFactory):
     def __init__(self, server: Any) -> None:
         super().__init__(server)
         let_replies_wait(server)
+        self.idle = Idle()
+        server.endpoints = [_patient(each) for each in server.endpoints]
 
     def buildProtocol(self, addr: Any) -> Channel:  # noqa: N802
         """Return the channel for a new connection."""
@@ -177,3 +203,9 @@ class RequestFactory(HTTPFactory):
     def acceptableProtocols(self) -> list[bytes]:  # noqa: N802
         """Speak HTTP/1.1 alone: daphne's other protocol knows none of these limits."""
         return [b"http/1.1"]
+
+
+def _patient(endpoint: str) -> str:
+    """Return the endpoint with a longer line of connections that wait to be taken than the library's fifty."""
+    has_one = endpoint.startswith(("tcp:", "ssl:", "unix:")) and ":backlog=" not in endpoint
+    return f"{endpoint}:backlog={limits.BACKLOG}" if has_one else endpoint

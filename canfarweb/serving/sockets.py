@@ -14,6 +14,8 @@ from zope.interface import implementer
 from canfarweb.serving import limits
 from canfarweb.serving.room import Room, let_replies_wait
 from sessions_app.live.allowance import Allowance
+from sessions_app.live.browsers import JUDGED
+from sessions_app.live.door import asker_for_a_socket, fine
 
 # ASGI's name for refusing a handshake with a status; and ours for what is done once the connection is gone.
 DENIAL = "websocket.http.response"
@@ -31,7 +33,7 @@ class Socket(WebSocketProtocol):
         self.room = Room()
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._allowance = Allowance(limits.FRAMES_AT_ONCE, limits.FRAMES_A_SECOND)
-        self._paused = False
+        self.scope: dict[str, Any] = {}
 
     def connectionMade(self) -> None:  # noqa: N802
         """Take the place of the request from which the connection comes."""
@@ -68,6 +70,7 @@ class Socket(WebSocketProtocol):
         """Count a frame, whatever it is: each costs the same."""
         super().onFrameBegin()
         if not self._allowance.take() and self.state == self.STATE_OPEN:
+            fine(asker_for_a_socket(self.scope))
             self.sendCloseFrame(code=TOO_MUCH)
             self.wasClean = True
             self.dropConnection(abort=False)
@@ -142,7 +145,9 @@ class SocketFactory(WebSocketFactory):
 
         def create_application(protocol: Any, scope: dict[str, Any]) -> Any:
             if isinstance(protocol, Socket):
-                scope = {**scope, "extensions": {DENIAL: {}, GONE: protocol.gone}}
+                # Each was judged before there was a socket: see `Request.process`.
+                scope = {**scope, "extensions": {DENIAL: {}, GONE: protocol.gone, JUDGED: {}}}
+                protocol.scope = scope
             return create(protocol, scope)
 
         serving.create_application = create_application

@@ -17,9 +17,17 @@ class Allowance:
 
     def take(self) -> bool:
         """Take one; false when nothing is left."""
+        allowed = self.has_one()
+        self._left -= allowed
+        return allowed
+
+    def has_one(self) -> bool:
+        """Whether one could be taken."""
         now = time.monotonic()
         self._left = min(self._most, self._left + (now - self._at) * self._rate)
         self._at = now
-        allowed = self._left >= 1
-        self._left -= allowed
-        return allowed
+        return self._left >= 1
+
+    def fine(self, count: float) -> None:
+        """Take off more than there may be: it is waited for that much longer."""
+        self._left = max(self._left - count, -self._most)

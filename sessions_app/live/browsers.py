@@ -1,25 +1,39 @@
-"""How often one browser may come: counted by its cookie, before anybody is looked up in the database."""
+"""How often one browser, one person and one address may come: judged before anybody is looked up in the database."""
 
 from __future__ import annotations
 
-from collections import OrderedDict
+from collections import Counter, OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 from django.conf import settings
-from django.http import parse_cookie
 
 from sessions_app.live.allowance import Allowance
+from sessions_app.live.askers import Asker, Scope, asker_of
+from sessions_app.live.lanes import Lanes, NoTurnError, Turn
 from sessions_app.live.nowhere import Complaints, refuse
+from sessions_app.live.per_loop import PerLoop
 
-Scope = dict[str, Any]
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
+Rate = tuple[float, float]
 
-# So many browsers are remembered by how often they came lately.
-MOST_BROWSERS = 1000
+# Of so many who ask it is remembered how often they came lately.
+MOST_ASKERS = 10_000
 # How many seconds' worth of requests may come at once: many tabs that are opened again together.
-BURST = 4
-floods = Complaints("A browser comes too often")
+BURST = 8
+# One person may have several browsers, and a page many files.
+BROWSERS_OF_A_PERSON = 2
+FILES_OF_A_PAGE = 10
+# Requests under way, at work or waiting for news: of one person, and of an address that many may share.
+MOST_OF_A_PERSON, MOST_OF_AN_ADDRESS = 64, 256
+# Of so many people as many requests may be at work as of one.
+PEOPLE_AT_WORK = 2
+# How many openings of a socket a flood costs, as each new one may flood again.
+FINE = 10
+# A server that has judged a handshake already says so in its scope.
+JUDGED = "canfarweb.judged"
+
+floods = Complaints("Somebody asks too often")
 SENTENCE = (
     b"Your browser asks for more than the portal answers. Nothing was done; try again in a few seconds.\n"
 )
@@ -28,25 +42,66 @@ HEADERS = [
     (b"cache-control", b"private, no-store"),
     (b"x-content-type-options", b"nosniff"),
     (b"retry-after", b"5"),
+    (b"content-length", b"%d" % len(SENTENCE)),
 ]
 
 
-class Browsers:
-    """What is left to each browser."""
+class Askers:
+    """What is left to each who asks for one kind of thing."""
 
     def __init__(self) -> None:
         self._allowances: OrderedDict[str, Allowance] = OrderedDict()
 
-    def allow(self, scope: Scope, at_once: float, a_second: float) -> bool:
-        """Count one; false when it is too much. Who has no cookie costs little, and is let through."""
-        key = session_key_of(scope)
-        if not key:
-            return True
-        allowance = self._allowances.setdefault(key, Allowance(at_once, a_second))
+    def allow(self, asker: Asker, each: Rate, of_address: Rate) -> bool:
+        """Count one; false when it is too much for the browser, its person, or an address without either."""
+        mine = self._of(asker, each, of_address)
+        # What is refused counts nowhere.
+        return all(allowance.has_one() for allowance in mine) and all(allowance.take() for allowance in mine)
+
+    def fine(self, asker: Asker, each: Rate, of_address: Rate, count: float) -> None:
+        """Count many."""
+        for allowance in self._of(asker, each, of_address):
+            allowance.fine(count)
+
+    def _of(self, asker: Asker, each: Rate, of_address: Rate) -> list[Allowance]:
+        if asker.person is None:
+            return [self._one(asker.lane, of_address)]
+        at_once, a_second = each
+        more = BROWSERS_OF_A_PERSON
+        return [self._one(asker.browser, each), self._one(asker.lane, (more * at_once, more * a_second))]
+
+    def _one(self, key: str, rate: Rate) -> Allowance:
+        allowance = self._allowances.setdefault(key, Allowance(*rate))
         self._allowances.move_to_end(key)
-        if len(self._allowances) > MOST_BROWSERS:
+        if len(self._allowances) > MOST_ASKERS:
             self._allowances.popitem(last=False)
-        return allowance.take()
+        return allowance
+
+
+class Handshakes:
+    """How often sockets are opened: seldom, as each tab has one."""
+
+    def __init__(self) -> None:
+        self._askers = Askers()
+
+    def allow(self, asker: Asker) -> bool:
+        """Count one; false when it is too much."""
+        allowed = self._askers.allow(asker, *self._rates())
+        if not allowed:
+            floods.add("sockets")
+        return allowed
+
+    def fine(self, asker: Asker) -> None:
+        """Take note of somebody who flooded a socket."""
+        self._askers.fine(asker, *self._rates(), FINE)
+
+    def _rates(self) -> tuple[Rate, Rate]:
+        # Where many come from one address, all of their tabs come back at once after a restart.
+        most = settings.SOCKETS_PER_PERSON
+        return (2 * most, most / 10), (10 * most, most)
+
+
+handshakes: PerLoop[Handshakes] = PerLoop(Handshakes)
 
 
 class FewSockets:
@@ -54,38 +109,78 @@ class FewSockets:
 
     def __init__(self, inner: Application) -> None:
         self._inner = inner
-        self._browsers = Browsers()
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        most = settings.SOCKETS_PER_PERSON
-        if self._browsers.allow(scope, 2 * most, most / 10):
+        if JUDGED in scope.get("extensions", {}) or handshakes().allow(asker_of(scope)):
             await self._inner(scope, receive, send)
         else:
-            floods.add("sockets")
             await refuse(scope, receive, send, 429)
 
 
+class Requests:
+    """What is left of requests to each who asks, and who is at work."""
+
+    def __init__(self) -> None:
+        self._pages, self._files = Askers(), Askers()
+        self._under_way: Counter[str] = Counter()
+        at_once = settings.REQUESTS_AT_ONCE
+        self._lanes = Lanes(at_once, PEOPLE_AT_WORK * at_once)
+
+    def allow(self, asker: Asker, path: str) -> bool:
+        """Count one; false when it is too much. Files of a page cost less, and there are many."""
+        is_file = path.startswith("/static/") or path == "/healthz"
+        more = FILES_OF_A_PAGE if is_file else 1
+        counted = self._files if is_file else self._pages
+        each, of_address = (
+            (BURST * more * rate, more * rate)
+            for rate in (settings.REQUESTS_PER_SECOND, settings.REQUESTS_PER_ADDRESS)
+        )
+        return counted.allow(asker, each, of_address)
+
+    async def answer(self, asker: Asker, answer: Callable[[Turn], Awaitable[None]]) -> None:
+        """Answer in turn; raises ``NoTurnError`` when that would be too late."""
+        lane = asker.lane
+        if self._under_way[lane] >= (MOST_OF_AN_ADDRESS if asker.person is None else MOST_OF_A_PERSON):
+            raise NoTurnError
+        self._under_way[lane] += 1
+        try:
+            with await self._lanes.turn(lane) as turn:
+                await answer(turn)
+        finally:
+            self._under_way[lane] -= 1
+            if not self._under_way[lane]:
+                del self._under_way[lane]
+
+
+requests: PerLoop[Requests] = PerLoop(Requests)
+
+
 class FewRequests:
-    """Refuses whoever asks far more often than a browser with many tabs; what is the same for all costs nothing."""
+    """Refuses whoever asks far more often than a browser with many tabs, and serves all others in turn."""
 
     def __init__(self, inner: Application) -> None:
         self._inner = inner
-        self._browsers = Browsers()
 
     async def __call__(self, scope: Scope, receive: Any, send: Any) -> None:
-        rate = settings.REQUESTS_PER_SECOND
-        is_static = scope["path"].startswith("/static/")
-        if is_static or self._browsers.allow(scope, BURST * rate, rate):
-            await self._inner(scope, receive, send)
+        asker = asker_of(scope)
+        if not requests().allow(asker, scope["path"]):
+            await _refuse(send)
             return
-        floods.add("requests")
-        length = (b"content-length", b"%d" % len(SENTENCE))
-        await send({"type": "http.response.start", "status": 429, "headers": [*HEADERS, length]})
-        await send({"type": "http.response.body", "body": SENTENCE})
+
+        async def answer(turn: Turn) -> None:
+            async def until_begun(message: dict[str, Any]) -> None:
+                turn.end()
+                await send(message)
+
+            await self._inner(scope, receive, until_begun)
+
+        try:
+            await requests().answer(asker, answer)
+        except NoTurnError:
+            await _refuse(send)
 
 
-def session_key_of(scope: Scope) -> str:
-    """Return the session key in the socket's cookies, or an empty string."""
-    pairs = [value for name, value in scope.get("headers", []) if name.lower() == b"cookie"]
-    cookies = parse_cookie("; ".join(pair.decode("latin-1") for pair in pairs))
-    return str(cookies.get(settings.SESSION_COOKIE_NAME, ""))[:64]
+async def _refuse(send: Any) -> None:
+    floods.add("requests")
+    await send({"type": "http.response.start", "status": 429, "headers": HEADERS})
+    await send({"type": "http.response.body", "body": SENTENCE})

@@ -12,7 +12,7 @@ from django.conf import settings
 from django.db import connections as databases
 
 from sessions_app import access
-from sessions_app.live.browsers import session_key_of
+from sessions_app.live.askers import known, session_key_of
 from sessions_app.live.per_loop import PerLoop
 from sessions_app.models import Person
 
@@ -35,6 +35,8 @@ class PersonOfSession:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         key = session_key_of(scope)
         person = await with_own_thread(person_of(key)) if key else None
+        if person is not None:
+            known().learn(key, person.pk)
         await self._inner({**scope, "person": person, "session_key": key}, receive, send)
 
 

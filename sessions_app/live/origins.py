@@ -29,12 +29,22 @@ class OwnOriginsOnly:
         self._inner = inner
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        said = [value for name, value in scope.get("headers", []) if name.lower() == b"origin"]
-        if len(said) == 1 and (origin := parsed(said[0].decode("latin-1"))) and origin in own_origins(scope):
+        if is_from_here(scope):
             await self._inner(scope, receive, send)
             return
-        foreign.add(said)
+        foreign.add(_said(scope))
         await refuse(scope, receive, send, 403)
+
+
+def is_from_here(scope: Scope) -> bool:
+    """Whether a page of the portal opens this socket."""
+    said = _said(scope)
+    origin = parsed(said[0].decode("latin-1")) if len(said) == 1 else None
+    return origin is not None and origin in own_origins(scope)
+
+
+def _said(scope: Scope) -> list[bytes]:
+    return [value for name, value in scope.get("headers", []) if name.lower() == b"origin"]
 
 
 def parsed(text: str) -> Origin | None:

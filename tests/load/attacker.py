@@ -62,14 +62,17 @@ def main() -> None:
 
 def _measure(portal: Served, seconds: float, options: argparse.Namespace) -> bool:
     asyncio.run(_people(portal.port, portal.cookies, 5))
+    began = portal.computed
     quiet = asyncio.run(_people(portal.port, portal.cookies, options.quiet))
-    before = portal.memory
+    idle = portal.computed - began
+    before, computed = portal.memory, portal.computed
     chosen = [name for name in options.only.split(",") if name] or list(ATTACKS)
     # A process of its own, so that what the attack costs its client is not waited for by the people.
     fresh = multiprocessing.get_context("spawn")
     attack = fresh.Process(target=_attack, args=(portal.port, portal.cookies["mallory"], seconds, chosen))
     attack.start()
     attacked, most = asyncio.run(_watched(portal, seconds))
+    computed = portal.computed - computed
     attack.join(30)
     attack.kill()
     time.sleep(options.after)
@@ -81,6 +84,8 @@ def _measure(portal: Served, seconds: float, options: argparse.Namespace) -> boo
             f" longest {max(times):.0f} ms, 5xx or nothing: {failures} {dict(statuses)}"
         )
     print(f"memory    {before:.0f} MiB before, {most:.0f} at most, {after:.0f} {options.after:.0f} s after")
+    # These do not grow when the machine has other work.
+    print(f"processor {idle / options.quiet:.0%} of one quiet, {computed / seconds:.0%} attacked")
     written = portal.written.splitlines()
     print(
         f"log       {len(written)} lines, {sum(line.startswith('Traceback') for line in written)} tracebacks"

@@ -204,4 +204,5 @@ def _environment() -> dict[str, str]:
     kept = {name: value for name, value in os.environ.items() if not name.startswith("CANFARWEB_")}
     kept.pop("DJANGO_SETTINGS_MODULE", None)
     # One client stands for many browsers here.
-    return {**kept, "CANFARWEB_REQUESTS_PER_SECOND": "100000"}
+    much = dict.fromkeys(("CANFARWEB_REQUESTS_PER_SECOND", "CANFARWEB_REQUESTS_PER_ADDRESS"), "100000")
+    return {**kept, **much, "CANFARWEB_REQUESTS_AT_ONCE": "1000"}
