@@ -66,7 +66,8 @@ question and 429 that too much is asked at once, each but 404 with ``{"error":"<
     ``{"frames":[frame, …],"seen":"…"}``: the frames that a socket would get that follows from this place, at
     most about 256 KiB of them; when there are none, the first ones that come within 10 s. ``e`` and ``after``
     are left out the first time. ``seen`` is the token of the answer before: without it everything is said that
-    has no cursor, the state, the partial line, the events. "busy" comes as a ``denied`` frame.
+    has no cursor, the state, the partial line, the events. "busy" comes as a ``denied`` frame. Of one browser three
+    requests wait at a time: any other is answered at once, with ``"again":seconds`` before which it is not to come.
 ``GET /s/<slug>/log/lines?e=…&from=…&to=…``
     ``{"e":e,"from":n,"lines":[…],"at":[[i,seconds],…],"first":a,"last":b}``: kept lines of epoch e, the newest
     one if none is named, from line ``from`` (1) to ``to``, as far as about 64 KiB go but one at least. n is the

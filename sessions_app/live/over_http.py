@@ -6,6 +6,7 @@ import functools
 from collections.abc import Awaitable, Callable, Coroutine
 from typing import Any
 
+from django.conf import settings
 from django.http import HttpResponse
 from django.http.response import HttpResponseBase
 from django.views.decorators.http import require_GET
@@ -23,7 +24,7 @@ from sessions_app.live.reading import kept_of, read
 from sessions_app.live.searching import Hit, QueryError, Step, search
 from sessions_app.live.segments import NO_LINES
 from sessions_app.live.turns import BusyError, turns
-from sessions_app.live.waiting import Seen, TooManyError, frames_for
+from sessions_app.live.waiting import Answer, Seen, TooManyError, frames_for
 from sessions_app.models import Record
 
 RecordView = Callable[[PortalRequest, Record], Awaitable[HttpResponseBase]]
@@ -123,13 +124,15 @@ async def _since(request: PortalRequest, record: Record, follow: Follow) -> Http
     if is_head(request):
         return _json("")
     seen = Seen(request.GET.get("seen", ""))
+    browser = request.COOKIES.get(settings.SESSION_COOKIE_NAME, "")
     try:
-        frames = await frames_for(request.person, lambda: begin(record, follow), seen)
+        answer = await frames_for(request.person, browser, lambda: begin(record, follow), seen)
     except FeedBrokenError:
-        frames = [broken(follow)]
+        answer = Answer([broken(follow)])
     except FeedsFullError:
-        frames = [messages.frame("denied", s=record.slug, w=follow.topic.what, why="busy")]
-    return _json(f'{{"frames":[{",".join(frames)}],"seen":{compact(seen.token)}}}')
+        answer = Answer([messages.frame("denied", s=record.slug, w=follow.topic.what, why="busy")])
+    again = f',"again":{answer.again:.2f}' if answer.again else ""
+    return _json(f'{{"frames":[{",".join(answer.frames)}],"seen":{compact(seen.token)}{again}}}')
 
 
 def _json(body: str, *, status: int = 200) -> HttpResponse:

@@ -13,8 +13,10 @@ import re
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
+from sessions_app.live.holding import holding
 from sessions_app.live.staying import staying
 from sessions_app.live.topics import FollowedTopic, LogTopic
 from sessions_app.models import Person
@@ -93,9 +95,18 @@ class Waiter:
         self._woken.clear()
 
 
-async def frames_for(person: Person, begin: Callable[[], FollowedTopic], seen: Seen) -> list[str]:
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What a page gets, and how many seconds it is to wait before it asks again."""
+
+    frames: list[str]
+    again: float = 0.0
+
+
+async def frames_for(person: Person, browser: str, begin: Callable[[], FollowedTopic], seen: Seen) -> Answer:
     """Return what a socket at this place would get now, else what comes first, else nothing.
 
+    ``browser`` is what all requests of one browser have in common. Where enough of them wait already this one does not.
     Raises ``TooManyError`` when this person waits in too many requests; nothing was begun then that stays behind.
     """
     waiter = Waiter(person)
@@ -105,14 +116,19 @@ async def frames_for(person: Person, begin: Callable[[], FollowedTopic], seen: S
             topic.shows_some_partial()
         topic.feed.join(waiter)
         try:
-            async with asyncio.timeout(PATIENCE):
-                while not stay.over:
-                    if frames := _frames_now(topic, seen):
-                        return frames
-                    await waiter.woken()
-                return []
+            if not stay.over and (frames := _frames_now(topic, seen)):
+                return Answer(frames)
+            with holding.place(browser) as is_held:
+                if not is_held:
+                    return Answer([], holding.turn(browser))
+                async with asyncio.timeout(PATIENCE):
+                    while not stay.over:
+                        if frames := _frames_now(topic, seen):
+                            return Answer(frames)
+                        await waiter.woken()
+                    return Answer([])
         except TimeoutError:
-            return []
+            return Answer([])
         finally:
             topic.feed.leave(waiter)
 

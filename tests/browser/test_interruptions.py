@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Iterator
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Request, expect
 
 from tests.browser.conftest import PATIENCE, Counting, Portal
 from tests.browser.test_journeys import launch_batch
@@ -156,3 +156,42 @@ def test_a_log_is_polled_where_websockets_are_blocked(page, behind, wire, way, c
     expect(status).to_contain_text("ended")
     assert counting.wrote(log_of(behind)) > shown
     assert_stayed(behind)
+
+
+# How long the browser kept a page's own request back before it was sent, in milliseconds.
+KEPT_BACK = """() => {
+  const [page] = performance.getEntriesByType("navigation");
+  return page.requestStart - page.fetchStart;
+}"""
+
+
+@pytest.mark.portal_breaks
+def test_six_windows_whose_sockets_are_blocked_leave_connections_for_pages(
+    page, wire, portal, open_context, signed_in
+):
+    page.goto("/launch?kind=headless&name=quiet&cmd=sleep+600&replicas=6")
+    page.get_by_role("button", name="Launch", exact=True).click()
+    rows = page.get_by_role("row").get_by_role("link", name=re.compile(r"^quiet-\d$"))
+    expect(rows).to_have_count(6)
+    paths = [link.get_attribute("href") for link in rows.all()]
+    page.goto("about:blank")
+    wire.become(Way.REFUSE_UPGRADES)
+    context = open_context(viewport=WIDE, base_url=f"http://localhost:{wire.port}")
+    asking: set[Request] = set()
+    context.on("request", lambda sent: asking.add(sent) if "/since" in sent.url else None)
+    context.on("requestfinished", lambda sent: asking.discard(sent))
+    context.on("requestfailed", lambda sent: asking.discard(sent))
+    for path in paths:
+        context.new_page().goto(path)
+    for window in context.pages:
+        expect(window.locator("[data-log-status]")).to_contain_text("polling")
+        expect(window.locator("[data-events-status]")).to_contain_text("polling")
+    # Logs and timelines are twelve; a browser opens six connections, and three requests wait at the portal.
+    end = time.monotonic() + PATIENCE
+    while not 3 <= len(asking) <= 4:
+        assert time.monotonic() < end, f"{len(asking)} requests wait."
+        window.wait_for_timeout(50)
+    seventh = context.new_page()
+    seventh.goto("/")
+    # It was some milliseconds; without room the browser waits until the portal has answered another, up to ten seconds.
+    assert seventh.evaluate(KEPT_BACK) < 3_000

@@ -15,7 +15,7 @@ from django.conf import settings as django_settings
 from django.core.asgi import get_asgi_application
 from django.test import AsyncClient
 
-from sessions_app.live import feeds, following, log_feed, shared, waiting
+from sessions_app.live import feeds, following, holding, log_feed, shared, waiting
 from sessions_app.live.messages import Follow, Topic
 from sessions_app.live.spool import Spool
 from sessions_app.models import Person, Record
@@ -53,6 +53,7 @@ class Page:
         self.partial: str | None = None
         self.frames: list[dict[str, Any]] = []
         self.lines: list[str] = []
+        self.again = 0.0
 
     async def ask(self) -> list[dict[str, Any]]:
         """Ask once; take in and return what came."""
@@ -61,7 +62,7 @@ class Page:
         answer = await self.browser.get(self.address, {**self.extra, **place, "seen": self.seen})
         assert answer.status_code == 200, answer.text
         said = answer.json()
-        self.seen = said["seen"]
+        self.seen, self.again = said["seen"], said.get("again", 0.0)
         for frame in said["frames"]:
             self._take(frame)
         self.frames += said["frames"]
@@ -253,6 +254,62 @@ async def test_one_person_cannot_wait_in_requests_without_end(
         wait.cancel()
     await asyncio.gather(*waits, return_exceptions=True)
     assert not waiting._waiting
+
+
+async def test_of_one_browser_three_requests_wait_and_all_of_its_windows_get_the_news(
+    browser: AsyncClient, alices: Record, platform_source: FakeSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holding, "SOONEST", 0.05)
+    monkeypatch.setattr(holding, "TURNS_PER_SECOND", 1000.0)
+    windows = [Page(browser, alices, what) for what in ("log", "events") * 6]
+    most = 0
+
+    async def follow(window: Page) -> None:
+        nonlocal most
+        while "news" not in window.lines and not any(row == "News" for row in reasons_in(window)):
+            await window.ask()
+            most = max(most, sum(held.values()))
+            await asyncio.sleep(window.again)
+
+    held = holding.holding.held
+    following_all = [asyncio.create_task(follow(window)) for window in windows]
+    # Three wait, and each of the others came and was sent away.
+    await until(lambda: sum(held.values()) == 3 and sum(bool(window.again) for window in windows) >= 9)
+    platform_source.text += b"news\n"
+    platform_source.told.append(event("News", "it goes on"))
+    await asyncio.gather(*following_all)
+    assert most <= 3
+    assert not held
+    # Another browser of the same person has its own.
+    other = AsyncClient()
+    other.cookies[django_settings.SESSION_COOKIE_NAME] = await key_of(
+        await Person.objects.aget(pk=alices.owner_id)
+    )
+    with holding.holding.place(browser.cookies[django_settings.SESSION_COOKIE_NAME].value) as one:
+        elsewhere = Page(other, alices)
+        await elsewhere.until_quiet(monkeypatch)
+        wait = asyncio.create_task(elsewhere.ask())
+        await until(lambda: len(held) == 2)
+        assert one
+    platform_source.text += b"more\n"
+    await wait
+
+
+def reasons_in(page: Page) -> list[str]:
+    return [row["reason"] for frame in page.frames if frame["t"] == "events" for row in frame["rows"]]
+
+
+def test_those_that_find_no_place_come_again_one_after_another() -> None:
+    now = 100.0
+    places = holding.Holding(lambda: now)
+    with places.place("a") as first, places.place("a") as second, places.place("a") as third:
+        with places.place("a") as fourth, places.place("b") as others:
+            assert (first, second, third, fourth, others) == (True, True, True, False, True)
+        assert [places.turn("a") for _ in range(5)] == [1.0, 1.25, 1.5, 1.75, 2.0]
+        assert places.turn("b") == 1.0
+        now += 1.5
+        assert places.turn("a") == 1.0
+    assert not places.held
 
 
 async def test_refused_waits_leave_no_feeds_behind(

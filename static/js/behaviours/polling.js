@@ -22,6 +22,8 @@ export function poll(topic, { take, answered, failed, signedOut }) {
         answered();
         seen = answer.seen ?? "";
         answer.frames.forEach(take);
+        // Other requests of this browser wait for news already; with more of them its pages would wait, too.
+        if (answer.again) await pause(1_000 * answer.again);
         // What a hidden tab misses it asks for when it is seen again.
         if (document.hidden) await shown();
       } catch (trouble) {
@@ -42,7 +44,7 @@ export function poll(topic, { take, answered, failed, signedOut }) {
       if (value !== null && value !== undefined && value !== "") address.searchParams.set(name, value);
     }
     const signal = AbortSignal.any([controller.signal, AbortSignal.timeout(DEADLINE)]);
-    const response = await fetch(address, { signal, redirect: "manual", headers: { Accept: "application/json" } });
+    const response = await fetch(address, { signal, redirect: "manual", cache: "no-store", headers: { Accept: "application/json" } });
     if (response.status === 401 || response.type === "opaqueredirect") throw { isSignedOut: true };
     if (response.status === 404) throw { isAbsent: true };
     if (!response.ok) throw new Error(response.status);
