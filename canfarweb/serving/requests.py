@@ -13,6 +13,7 @@ from canfarweb.serving import limits
 from canfarweb.serving.idle import Idle
 from canfarweb.serving.room import Room, let_replies_wait
 from sessions_app.live.door import asker_for_a_socket, lets_in
+from sessions_app.live.staying import BREAK_OFF
 
 REASONS = {408: b"Request Timeout", 413: b"Content Too Large", 429: b"Too Many Requests"}
 SENTENCES = {
@@ -192,6 +193,14 @@ class RequestFactory(HTTPFactory):
         super().__init__(server)
         let_replies_wait(server)
         self.idle = Idle()
+        create = server.create_application
+
+        def create_application(protocol: Any, scope: dict[str, Any]) -> Any:
+            if isinstance(protocol, Request):
+                scope = {**scope, "extensions": {BREAK_OFF: protocol.channel.abort}}
+            return create(protocol, scope)
+
+        server.create_application = create_application
         server.endpoints = [_patient(each) for each in server.endpoints]
 
     def buildProtocol(self, addr: Any) -> Channel:  # noqa: N802

@@ -26,7 +26,7 @@ from sessions_app.live.questions import AskedWrongError, extent_of, flag, number
 from sessions_app.live.reading import kept_of, pieces_of
 from sessions_app.live.searching import QueryError, Step, search
 from sessions_app.live.spool import Extent, Kept
-from sessions_app.live.staying import while_signed_in
+from sessions_app.live.staying import break_off_of, while_signed_in
 from sessions_app.live.turns import BusyError, turns
 from sessions_app.models import Person, Record
 from sessions_app.plain_text import CONTENT_TYPE, as_text, dressed
@@ -51,7 +51,7 @@ async def log(
         # Whether the platform has the log now is not asked for a head.
         return as_text("", record, "log")
     try:
-        place = places().take(request.person)
+        place = places().take(request.person, break_off_of(request))
     except NoPlaceError as full:
         return _busy(request, own=full.own)
     with _given_back_unless_begun(place):
@@ -59,7 +59,7 @@ async def log(
     if pieces is None and failure is not None:
         place.give_back()
         return as_text(f"{failure} {failure.advice}\n", record, "log", status=502)
-    passed_on = while_signed_in(request.person, _holding(place, pieces or _nothing()))
+    passed_on = while_signed_in(request, _holding(place, pieces or _nothing()))
     answer = StreamingHttpResponse(passed_on, content_type=CONTENT_TYPE)
     return dressed(answer, record, "log")
 
@@ -109,6 +109,7 @@ async def _holding(place: Place, pieces: AsyncIterator[bytes]) -> AsyncIterator[
         async with aclosing(pieces) as passed_on:  # type: ignore[type-var]
             async for piece in passed_on:
                 yield piece
+                place.moved()
     finally:
         place.give_back()
 
@@ -125,7 +126,7 @@ async def log_kept(request: PortalRequest, slug: str) -> HttpResponseBase:
         return to_signin(request)
     record = await access.record_for(request.person, slug)
     try:
-        place = places().take(request.person)
+        place = places().take(request.person, break_off_of(request))
         with _given_back_unless_begun(place):
             chunks = await _asked_for(request, record)
     except NoPlaceError as full:
@@ -136,7 +137,7 @@ async def log_kept(request: PortalRequest, slug: str) -> HttpResponseBase:
         return limited.dressed(_instead(request, 429, str(limited)))
     except BusyError:
         return _instead(request, 429, "You have several searches under way. Try again when one has ended.")
-    passed_on = while_signed_in(request.person, _holding(place, chunks))
+    passed_on = while_signed_in(request, _holding(place, chunks))
     return dressed(StreamingHttpResponse(passed_on, content_type=CONTENT_TYPE), record, "log-kept")
 
 

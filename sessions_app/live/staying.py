@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import aclosing, contextmanager
 from typing import Any
@@ -9,16 +10,21 @@ from typing import Any
 from django.dispatch import receiver
 
 from sessions_app import access
+from sessions_app.guarding import PortalRequest
 from sessions_app.live.per_loop import PerLoop
 from sessions_app.models import Person
 
+# What a server adds to a request's scope: called, it closes the connection hard.
+BREAK_OFF = "canfarweb.break_off"
+# How long somebody who signed out has to read that a download ends, in seconds.
+FAREWELL = 2.0
 ENDS_HERE = b"\n[You signed out, so this download ends here.]\n"
 
 
 class Stay:
     """One answer under way."""
 
-    def __init__(self, on_over: Callable[[], None]) -> None:
+    def __init__(self, on_over: Callable[[], object]) -> None:
         self.over = False
         self._on_over = on_over
 
@@ -32,7 +38,7 @@ _stays: PerLoop[dict[int, set[Stay]]] = PerLoop(dict)
 
 
 @contextmanager
-def staying(person: Person, on_over: Callable[[], None] = lambda: None) -> Iterator[Stay]:
+def staying(person: Person, on_over: Callable[[], object] = lambda: None) -> Iterator[Stay]:
     """Hold what says whether this person is still signed in; ``on_over`` is called when they are not."""
     stay, stays = Stay(on_over), _stays()
     stays.setdefault(person.pk, set()).add(stay)
@@ -44,15 +50,32 @@ def staying(person: Person, on_over: Callable[[], None] = lambda: None) -> Itera
             del stays[person.pk]
 
 
-async def while_signed_in(person: Person, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
-    """Pass the pieces on for as long as this person is signed in."""
-    with staying(person) as stay:
-        async with aclosing(pieces) as passed_on:  # type: ignore[type-var]
-            async for piece in passed_on:
-                yield piece
-                if stay.over:
-                    yield ENDS_HERE
-                    return
+def break_off_of(request: PortalRequest) -> Callable[[], object] | None:
+    """Return what breaks the answer off, where the server can."""
+    found: Callable[[], object] | None = getattr(request, "scope", {}).get("extensions", {}).get(BREAK_OFF)
+    return found
+
+
+async def while_signed_in(request: PortalRequest, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
+    """Pass the pieces on for as long as this person is signed in; who does not read by then is not waited for."""
+    break_off, loop = break_off_of(request) or _nothing_to_do, asyncio.get_running_loop()
+    farewells: list[asyncio.TimerHandle] = []
+    with staying(request.person, lambda: farewells.append(loop.call_later(FAREWELL, break_off))) as stay:
+        try:
+            async with aclosing(pieces) as passed_on:  # type: ignore[type-var]
+                async for piece in passed_on:
+                    yield piece
+                    if stay.over:
+                        yield ENDS_HERE
+                        return
+        finally:
+            # Another request may come on this connection.
+            for farewell in farewells:
+                farewell.cancel()
+
+
+def _nothing_to_do() -> None:
+    """Stand where a server cannot break answers off."""
 
 
 @receiver(access.signed_out, dispatch_uid="live.stays_end")

@@ -11,7 +11,8 @@ import pytest
 
 from sessions_app.client import errors
 from sessions_app.connections import Connection
-from sessions_app.live import downloads, fetching
+from sessions_app.live import downloads, fetching, places
+from sessions_app.live.places import NoPlaceError, Places
 from sessions_app.models import Record
 
 
@@ -84,6 +85,39 @@ async def test_a_full_disk_is_told_in_words_and_holds_no_place(alice, record, un
     assert [each.status_code for each in asked] == [503] * 6
     assert asked[0].headers["Retry-After"]
     assert downloads.places().taken_by(alice.person) == 0
+
+
+async def test_a_head_takes_no_place_and_asks_the_platform_nothing(alice, record, monkeypatch):
+    monkeypatch.setattr(Connection, "stream_log", failing(errors.PlatformError("It was asked.")))
+    taken = []
+    monkeypatch.setattr(downloads.places(), "take", lambda *whose: taken.append(whose))
+    head = await alice.head(f"/s/{record.slug}/log.txt")
+    assert (head.status_code, head.content, taken) == (200, b"", [])
+
+
+async def test_who_gets_nowhere_makes_room_for_who_has_no_place(alice, bob, monkeypatch):
+    held, broken_off = Places(each=2, in_all=3), []
+    first = held.take(alice.person, lambda: broken_off.append("first"))
+    second = held.take(alice.person, lambda: broken_off.append("second"))
+    third = held.take(bob.person)
+    # All have moved lately.
+    with pytest.raises(NoPlaceError) as full:
+        held.take(bob.person)
+    assert not full.value.own
+    first.moved_at -= places.STALE + 2
+    second.moved_at -= places.STALE + 1
+    first.moved()
+    taken = held.take(bob.person)
+    assert broken_off == ["second"]
+    assert (held.taken_by(alice.person), held.taken_by(bob.person)) == (1, 2)
+    # What was taken away is not given back twice, and what nothing can end is left alone.
+    second.give_back()
+    third.moved_at -= places.STALE + 1
+    with pytest.raises(NoPlaceError):
+        held.take(alice.person)
+    assert held.taken_by(alice.person) == 1
+    for place in (first, third, taken):
+        place.give_back()
 
 
 async def test_ranges_that_cannot_be_had_hold_no_place(alice, record, uncollected):

@@ -9,9 +9,11 @@ from typing import Any
 import pytest
 from django.test import AsyncClient
 
+from sessions_app import access
 from sessions_app.connections import connection_for
 from sessions_app.live import downloads
 from sessions_app.live.spool import Spool
+from sessions_app.live.staying import ENDS_HERE
 from sessions_app.models import Record
 from tests.conftest import until
 from tests.portal.conftest import launch_values
@@ -141,6 +143,21 @@ async def test_what_cannot_be_had_is_said_on_a_page(
     answer = await alice.get(f"/s/{gone.slug}/log/kept.txt", query)
     assert (answer.status_code, said in answer.text) == (422, True)
     assert "Content-Disposition" not in answer.headers
+
+
+@pytest.mark.parametrize("address", ["log.txt", "log/kept.txt"])
+async def test_signing_out_elsewhere_ends_a_download_with_a_word_about_it(
+    alice: AsyncClient, gone: Record, data_folder: Path, address: str
+) -> None:
+    keep(gone, data_folder, [f"{number} {'x' * 1000}" for number in range(2000)])
+    answer = await alice.get(f"/s/{gone.slug}/{address}")
+    pieces: AsyncIterator[bytes] = answer.streaming_content
+    first = await anext(pieces)
+    await access.sign_out(alice.person)
+    rest = b"".join([piece async for piece in pieces])
+    assert rest.endswith(ENDS_HERE)
+    assert len(first + rest) < 1_000_000
+    assert downloads.places().taken_by(alice.person) == 0
 
 
 async def test_too_many_searches_are_refused_on_a_page_too(

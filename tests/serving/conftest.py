@@ -11,7 +11,7 @@ from tests.served import Served, served
 
 @pytest.fixture(scope="package")
 def portal(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Served]:
-    people = ("alice", "bob", "carol", "dora", "emil", "fred", "gina", "hugo", "ivan", "jane")
+    people = ("alice", "bob", "carol", "dora", "emil", "fred", "gina", "hugo", "ivan", "jane", "kurt")
     # Few enough that a slow machine comes beyond it, too.
     with served(tmp_path_factory.mktemp("served"), *people, CANFARWEB_REQUESTS_PER_SECOND="5") as running:
         yield running
