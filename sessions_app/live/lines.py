@@ -6,6 +6,7 @@ import codecs
 from typing import Any
 
 from sessions_app.connections.redaction import HIDDEN, Redactor
+from sessions_app.live.looks import lasting
 
 # A longer line is kept as several: one line may not take all the room there is.
 LONGEST = 1024 * 1024
@@ -75,7 +76,8 @@ class Liner:
         for index, part in enumerate(text.split("\r")):
             self._returned = self._returned or index > 0
             if part:
-                self._pending = part if self._returned else self._pending + part
+                # The colours of what is replaced stay, as in a terminal.
+                self._pending = (lasting(self._pending) if self._returned else self._pending) + part
                 self._returned = False
                 self._break_up(lines)
 

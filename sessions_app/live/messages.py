@@ -25,9 +25,12 @@ From the portal:
 
 ``{"t":"log","s":…,"n":…,"e":…,"from":k,"lines":[…],"at":[[i,seconds],…],"partial":null}``
     Lines k, k+1, … of epoch e, each one whole; ``at`` are runs of their arrival: ``lines[i]`` and those behind
-    it, up to the next run, were first read at that UNIX second (the first i is 0). ``partial`` is the text
-    of the line behind them while it is not whole yet (its number is ``from + len(lines)``), or null. Each
-    such frame replaces the partial line shown before.
+    it, up to the next run, were first read at that UNIX second (the first i is 0). Where lines do not begin
+    plain there is ``"looks":[[i,look],…]``, runs of the look with which they begin, as parameters of SGR
+    (``looks.py``); before the first of them they begin plain. ``"long":[[i,length],…]`` names the lines of
+    which only the beginning is sent. ``partial`` is the text of the line behind them while it is not whole yet
+    (its number is ``from + len(lines)``), or null, and ``look`` how it begins unless that is plain. Each such
+    frame replaces the partial line shown before.
 ``{"t":"gap","s":…,"e":…,"from":a,"to":b,"kept":true|false}``
     Lines a to b are not sent: they are more than ``tail`` and can be had by HTTP (``kept``), or they are no
     longer there. What follows begins at b + 1; it may be another gap, of the other kind.
@@ -71,14 +74,17 @@ question and 429 that too much is asked at once, each but 404 with ``{"error":"<
 ``GET /s/<slug>/log/lines?e=…&from=…&to=…``
     ``{"e":e,"from":n,"lines":[…],"at":[[i,seconds],…],"first":a,"last":b}``: kept lines of epoch e, the newest
     one if none is named, from line ``from`` (1) to ``to``, as far as about 64 KiB go but one at least. n is the
-    number of the first of them; a to b is what is kept of the epoch, null if nothing is.
+    number of the first of them; a to b is what is kept of the epoch, null if nothing is. ``looks`` and ``long``
+    as above; with ``whole=1`` long lines are whole.
 ``GET /s/<slug>/log/search?q=…&regex=1&case=1&e=…&after=…``
     ``{"hits":[[line,[[start,end],…],text,second],…],"e":e,"upto":n,"end":bool,"next_e":…,"previous_e":…}``: one
     step of a search of the kept lines of epoch e, the newest if none is named, behind line ``after``. It came as
     far as line n; unless ``end``, the next step asks with ``after`` n. ``next_e`` and ``previous_e`` are the
     kept epochs beside e, or null: who searches all of them begins with the oldest and goes on with the next.
     Start and end count UTF-16 units of what a person sees, escape sequences taken out (``escapes.py``); text is
-    the line as it is kept. ``q`` is plain text, or a pattern of RE2 with ``regex=1``; ``case`` is 1 or 0, and
+    the line as it is kept. Behind the second stand, where they say something, the length of a line of which the
+    beginning is sent, else null, and the look with which the line begins.
+    ``q`` is plain text, or a pattern of RE2 with ``regex=1``; ``case`` is 1 or 0, and
     without it upper case counts if ``q`` has any. What finds nothing but empty text finds nothing.
 """
 

@@ -116,8 +116,9 @@ async def log_search(request: PortalRequest, record: Record) -> HttpResponse:
 
 def _hit(hit: Hit) -> list[Any]:
     """Return what was found; of a long line its beginning, and how long it is."""
+    length = len(hit.text) if len(hit.text) > SHOWN else None
     found = [hit.line, hit.ranges, hit.text[:SHOWN], hit.second]
-    return found if len(hit.text) <= SHOWN else [*found, len(hit.text)]
+    return [*found, length, hit.look] if hit.look else [*found, length] if length else found
 
 
 async def _since(request: PortalRequest, record: Record, follow: Follow) -> HttpResponse:

@@ -43,12 +43,13 @@ class QueryError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Hit:
-    """A line in which something was found: its number, where, the line as it is kept, and its arrival."""
+    """A line in which something was found: its number, where, the line as it is kept, its arrival and how it begins."""
 
     line: int
     ranges: list[list[int]]
     text: str
     second: int
+    look: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,10 +120,10 @@ def search(kept: Kept, extent: Extent, after: int, query: Query) -> Step:
     deadline = time.monotonic() + STEP_TIME
     hits: list[Hit] = []
     upto, searched, answered = max(after, extent.first - 1), 0, 0
-    for number, text, second in _lines(kept, extent, upto):
+    for number, text, second, look in _lines(kept, extent, upto):
         ranges = query.ranges(visible(text))
         if ranges:
-            hits.append(Hit(number, ranges, text, second))
+            hits.append(Hit(number, ranges, text, second, look))
             answered += len(text)
         upto, searched = number, searched + len(text) + 1
         full = len(hits) >= MOST_HITS or answered >= MOST_HIT_BYTES or searched >= STEP
@@ -131,11 +132,11 @@ def search(kept: Kept, extent: Extent, after: int, query: Query) -> Step:
     return Step(hits, upto, end=upto >= extent.last)
 
 
-def _lines(kept: Kept, extent: Extent, after: int) -> Iterator[tuple[int, str, int]]:
+def _lines(kept: Kept, extent: Extent, after: int) -> Iterator[tuple[int, str, int, str]]:
     while after < extent.last:
         stretch = read_now(kept, Cursor(extent.epoch, after), PIECE).first(extent.last - after)
         if not stretch:
             return
-        for text, second in zip(stretch.lines, stretch.seconds, strict=True):
+        for index, (text, second) in enumerate(zip(stretch.lines, stretch.seconds, strict=True)):
             after += 1
-            yield after, text, second
+            yield after, text, second, stretch.look(index)

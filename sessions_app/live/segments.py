@@ -1,40 +1,62 @@
-"""Files of consecutive lines, each with the second of its arrival before it."""
+"""Files of consecutive lines, each with the second of its arrival before it, and how it looks where it begins.
+
+That stands between two returns, of which no line has any, and only where it says something: most lines begin plain.
+"""
 
 from __future__ import annotations
 
 import os
+import re
 from bisect import bisect_left
+from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 BLOCK = 64 * 1024
 # How many digits the second of a line's arrival takes; enough until the year 2106.
 STAMP = 8
 LATEST_SECOND = 16**STAMP - 1
+_LOOK = re.compile(r"\r([0-9;]*)\r")
 
 
 @dataclass(frozen=True, slots=True)
 class Stretch:
-    """Consecutive lines and the UNIX second at which each was taken."""
+    """Consecutive lines, the UNIX second at which each was taken, and the look with which each begins (`looks.py`)."""
 
     lines: list[str]
     seconds: list[int]
+    # None at all where every line begins plain.
+    looks: Sequence[str] = ()
 
     def __len__(self) -> int:
         return len(self.lines)
 
     def first(self, count: int) -> Stretch:
         """Return its first lines."""
-        return self if count >= len(self) else Stretch(self.lines[:count], self.seconds[:count])
+        if count >= len(self):
+            return self
+        return Stretch(self.lines[:count], self.seconds[:count], self.looks[:count])
+
+    def look(self, index: int) -> str:
+        """Return the look with which a line begins."""
+        return self.looks[index] if self.looks else ""
 
     def runs(self) -> list[list[int]]:
         """Return the seconds as runs ``[index, second]``: the line of that index and those behind it."""
-        return [
-            [index, second]
-            for index, second in enumerate(self.seconds)
-            if index == 0 or second != self.seconds[index - 1]
-        ]
+        return _runs(self.seconds)
+
+    def look_runs(self) -> list[list[Any]]:
+        """Return the looks as runs ``[index, look]``; before the first of them the lines begin plain."""
+        return _runs(self.looks, "")
+
+
+def _runs(values: Sequence[Any], before: Any = None) -> list[list[Any]]:
+    return [
+        [index, value]
+        for index, value in enumerate(values)
+        if value != (values[index - 1] if index else before)
+    ]
 
 
 NO_LINES = Stretch([], [])
@@ -100,8 +122,7 @@ class Segment:
         with self.path.open("rb") as file:
             file.seek(block * BLOCK)
             data = _behind_newlines(file, skip - self.newlines[block], budget, self.size - block * BLOCK)
-        stored = data.decode().split("\n")[:-1]
-        return Stretch([each[STAMP:] for each in stored], [int(each[:STAMP], 16) for each in stored])
+        return _taken_apart(data.decode())
 
     def _count_blocks(self, data: bytes) -> None:
         """Keep count of the newlines before each block, for data about to stand at the end."""
@@ -113,6 +134,35 @@ class Segment:
             total += data.count(b"\n", at, at + room)
             at += room
         self.newlines.append(total)
+
+
+def written(lines: list[str], second: int, looks: Sequence[str] = ()) -> str:
+    """Return lines as they are stored."""
+    stamp = f"{second:0{STAMP}x}"
+    if not any(looks):
+        stored = "".join(f"{stamp}{line}\n" for line in lines)
+        if "\r" not in stored:
+            return stored
+        looks = [""] * len(lines)
+    marks = (
+        f"\r{look}\r" if look or line[:1] == "\r" else "" for look, line in zip(looks, lines, strict=True)
+    )
+    return "".join(f"{stamp}{mark}{line}\n" for mark, line in zip(marks, lines, strict=True))
+
+
+def _taken_apart(stored: str) -> Stretch:
+    """Return the lines that are stored so."""
+    whole = stored.split("\n")[:-1]
+    lines, seconds = [each[STAMP:] for each in whole], [int(each[:STAMP], 16) for each in whole]
+    if "\r" not in stored:
+        return Stretch(lines, seconds)
+    marks = [_LOOK.match(line) for line in lines]
+    looks = [mark[1] if mark else "" for mark in marks]
+    return Stretch(
+        [line[mark.end() :] if mark else line for line, mark in zip(lines, marks, strict=True)],
+        seconds,
+        looks,
+    )
 
 
 def _behind_newlines(file: IO[bytes], skip: int, budget: int, available: int) -> bytes:

@@ -2,9 +2,9 @@
 
 Lines are numbered from 1 within an *epoch*; a log that began anew is a new epoch. They lie in segments, files
 that are only appended to and dropped whole, oldest first. Before each line stands the second of its arrival, in
-hexadecimal and always as wide. A small state file says how much of the segments counts and where in the
-platform's text they end; it is replaced in one step after the lines were written, so that a process killed in
-between repeats the same work with the same numbers.
+hexadecimal and always as wide, and where it does not begin plain the look with which it does. A small state file
+says how much of the segments counts and where in the platform's text they end; it is replaced in one step after the
+lines were written, so that a process killed in between repeats the same work with the same numbers.
 
 ``Kept`` is what is there to read, ``Spool`` writes as well. A spool has one writer, the feed; whoever else wants
 its lines takes a ``Kept`` from ``Spool.snapshot`` or, where no feed runs, from ``kept``, which changes nothing.
@@ -21,7 +21,8 @@ from pathlib import Path
 from typing import Any
 
 from sessions_app.connections.redaction import Redactor
-from sessions_app.live.segments import BLOCK, LATEST_SECOND, NO_LINES, STAMP, Segment, Stretch
+from sessions_app.live import looks
+from sessions_app.live.segments import BLOCK, LATEST_SECOND, NO_LINES, STAMP, Segment, Stretch, written
 
 # Files of another format are not read: what they hold is read from the platform again.
 FORMAT = 2
@@ -62,6 +63,8 @@ class Kept:
         self.lost = False
         # What hides ids that were not known yet when lines were kept.
         self.redactor: Redactor | None = None
+        # The look with which the line behind the last one will begin.
+        self.look = ""
 
     @property
     def last(self) -> Cursor:
@@ -83,7 +86,7 @@ class Kept:
 
     @property
     def size(self) -> int:
-        """How many bytes the lines take, without what was added to them."""
+        """How many bytes the lines take, without the seconds that were added to them."""
         return sum(segment.size - STAMP * segment.count for segment in self._segments)
 
     @property
@@ -118,7 +121,7 @@ class Kept:
         """Return the lines as they may be shown."""
         if self.redactor is None:
             return stretch
-        return Stretch(self.redactor.hide_lines(stretch.lines), stretch.seconds)
+        return Stretch(self.redactor.hide_lines(stretch.lines), stretch.seconds, stretch.looks)
 
     def snapshot(self) -> Kept:
         """Return what is kept now, to be read on another thread; a file may be dropped under it, though."""
@@ -184,6 +187,7 @@ class Spool(Kept):
         self._dropped: list[Path] = []
         self._recent: list[str] = []
         self._recent_seconds: list[int] = []
+        self._recent_looks: list[str] = []
         self._recent_size = 0
         self.progress: dict[str, Any] = {}
         folder.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -192,17 +196,17 @@ class Spool(Kept):
     def append(self, lines: list[str], second: int) -> None:
         """Add lines that arrived at this UNIX second to the present epoch, dropping the oldest beyond the cap."""
         second = min(max(second, 0), LATEST_SECOND)
-        stamp = f"{second:0{STAMP}x}"
         for part in _parts(lines, self._cap // SEGMENTS):
-            stored = "".join(f"{stamp}{line}\n" for line in part).encode()
-            self._room_for_more().append(stored, len(part))
-        self._remember(lines, second)
+            begun, self.look = looks.over(self.look, part)
+            self._room_for_more().append(written(part, second, begun).encode(), len(part))
+            self._remember(part, second, begun)
         self._drop_oldest()
 
     def begin_epoch(self) -> None:
         """Go on with another text, numbered from 1."""
         self.epoch += 1
-        self._recent, self._recent_seconds, self._recent_size = [], [], 0
+        self.look = ""
+        self._recent, self._recent_seconds, self._recent_looks, self._recent_size = [], [], [], 0
         self._new_segment(first=1)
         self._drop_oldest()
 
@@ -210,7 +214,7 @@ class Spool(Kept):
         """Return lines of the cursor's epoch behind it, about ``budget`` bytes; none where none are kept."""
         behind = self.last.line - cursor.line
         if cursor.epoch == self.epoch and behind <= len(self._recent):
-            return _up_to(self._recent, self._recent_seconds, behind, budget)
+            return _up_to(Stretch(self._recent, self._recent_seconds, self._recent_looks), behind, budget)
         return super().read_after(cursor, budget)
 
     def save(self, progress: dict[str, Any], frozen: dict[str, Any] | None = None) -> None:
@@ -245,11 +249,16 @@ class Spool(Kept):
             self.epoch, self._serial, self._segments = state.epoch, state.serial, state.segments
             self.progress = state.progress
             state.tell(self)
+            self.look = self._look_behind_the_last()
         self._remove_strays()
         if not whole:
             # No cursor of an earlier life may seem to fit.
             self.epoch = int(time.time())
             self._new_segment(first=1)
+
+    def _look_behind_the_last(self) -> str:
+        found = super().read_after(Cursor(self.epoch, self.last.line - 1)) if self.last.line else NO_LINES
+        return looks.after(found.look(-1), found.lines[-1]) if found else ""
 
     def _remove_strays(self) -> None:
         known = {segment.path for segment in self._segments}
@@ -283,9 +292,10 @@ class Spool(Kept):
             path.unlink(missing_ok=True)
         self._dropped.clear()
 
-    def _remember(self, lines: list[str], second: int) -> None:
+    def _remember(self, lines: list[str], second: int, begun: list[str]) -> None:
         self._recent += lines
         self._recent_seconds += [second] * len(lines)
+        self._recent_looks += begun
         self._recent_size += sum(len(line) + 1 for line in lines)
         drop = 0
         while self._recent_size > RECENT and drop < len(self._recent) - 1:
@@ -293,6 +303,7 @@ class Spool(Kept):
             drop += 1
         del self._recent[:drop]
         del self._recent_seconds[:drop]
+        del self._recent_looks[:drop]
 
 
 def _parts(lines: list[str], size: int) -> Iterator[list[str]]:
@@ -309,15 +320,17 @@ def _parts(lines: list[str], size: int) -> Iterator[list[str]]:
         yield part
 
 
-def _up_to(lines: list[str], seconds: list[int], count: int, budget: int) -> Stretch:
+def _up_to(recent: Stretch, count: int, budget: int) -> Stretch:
     """Return the first of the last ``count`` lines: about ``budget`` characters, but one line at least."""
-    start = end = len(lines) - max(count, 0)
-    while end < len(lines):
-        budget -= STAMP + len(lines[end]) + 1
+    end_of_all = len(recent)
+    start = end = end_of_all - max(count, 0)
+    while end < end_of_all:
+        budget -= STAMP + len(recent.lines[end]) + 1
         if budget < 0 and end > start:
             break
         end += 1
-    return Stretch(lines[start:end], seconds[start:end])
+    begun = recent.looks[start:end]
+    return Stretch(recent.lines[start:end], recent.seconds[start:end], begun if any(begun) else ())
 
 
 def prune(

@@ -121,7 +121,8 @@ class LogTopic(FollowedTopic):
             return None
         self._unsent = (behind, partial)
         head = f'{{"t":"log","s":"{self.slug}","e":{cursor.epoch},"from":{cursor.line + 1}'
-        return self.counted(head, f'{body},"partial":{json.dumps(partial, ensure_ascii=False)}')
+        look = f',"look":"{spool.look}"' if partial and spool.look else ""
+        return self.counted(head, f'{body},"partial":{json.dumps(partial, ensure_ascii=False)}{look}')
 
     def was_sent(self) -> None:
         """Go on behind what was sent."""

@@ -159,7 +159,7 @@ async def _waiting(
         return HttpResponse(status=204)
     context["version"] = version
     if state == "failed" and not is_head(request):
-        context["last_lines"] = "\n".join(await last_lines(connection, record, LAST_LINES)).rstrip()
+        context["last_lines"] = await last_lines(connection, record, LAST_LINES)
     if not request.htmx:
         context["events"] = await connection.timeline_of(record)
     # A fragment is swapped in whatever it says; a page of a session that failed is one of something gone.

@@ -41,7 +41,7 @@ async def without_a_page(request: PortalRequest, connection: Connection, record:
     more: dict[str, Any] = {"state": state}
     if state == "failed" and not is_head(request):
         await connection.refresh_events(record)
-        more["last_lines"] = "\n".join(await last_lines(connection, record, LAST_LINES)).rstrip()
+        more["last_lines"] = await last_lines(connection, record, LAST_LINES)
     explanation = timeline.explained(record, state)
     more |= {
         "explanation": explanation,

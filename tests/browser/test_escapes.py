@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import random
 from collections.abc import Callable
 
 import pytest
 from playwright.sync_api import BrowserContext, Page
 
+from sessions_app.live import looks
 from sessions_app.live.escapes import visible
 from tests.browser.conftest import Portal
 from tests.live.test_escapes import CLASSES, CORPUS, HOSTILE, chance_texts, reference_spans
@@ -67,6 +69,29 @@ def test_the_page_and_the_search_see_the_same_of_any_text(quiet: Page) -> None:
         assert runs == reference_spans(text), repr(text)
     for text, seen in zip(texts, run(quiet, "return given.map(visible);", texts), strict=True):
         assert seen == visible(text), repr(text)
+
+
+def test_the_page_and_the_portal_colour_a_line_the_same_however_it_begins(quiet: Page) -> None:
+    chance = random.Random(90)
+    codes = [
+        *map(str, range(110)),
+        "38;5;9",
+        "48;5;200",
+        "38;2;200;9;9",
+        "48:2::9;9:200",
+        "4:3",
+        "0",
+        "39;49",
+    ]
+    lines = [f"\x1b[{';'.join(chance.choices(codes, k=2))}m{text}" for text in chance_texts(2000, seed=90)]
+    begun, _ = looks.over("", lines)
+    given = list(zip(lines, begun, strict=True))
+    drawn = run(
+        quiet, "return given.map((line) => spans(...line).map((run) => [run.text, run.classes]));", given
+    )
+    for (line, look), runs in zip(given, drawn, strict=True):
+        assert [(text, classes) for text, classes in runs] == looks.runs(line, look), repr((line, look))
+    assert len(set(begun)) > 50
 
 
 def test_every_colour_of_a_program_becomes_the_one_of_the_sixteen_that_the_reference_names(

@@ -238,6 +238,33 @@ def test_levels_are_told_by_a_mark_beside_the_line(page: Page, written: Locator)
     assert line(page, 9).get_attribute("data-level") is None
 
 
+COLOURED_WRITER = """
+for number in range(1, 5_001):
+    print({10: "\\x1b[33m", 4_000: "\\x1b[0m"}.get(number, "") + f"frame {number}")
+"""
+
+
+def test_a_colour_lasts_over_lines_wherever_the_log_is_read(page: Page, tmp_path: Path) -> None:
+    area = session_writing(page, COLOURED_WRITER, tmp_path)
+    expect(page.locator("[data-log-status]")).to_contain_text("whole log")
+    colour = page.locator(".ansi-fg-3")
+    # Of the log its end is here; what is before it is loaded where somebody looks.
+    page.evaluate("location.hash = '#L3999-L4001'")
+    expect(line(page, 3_999).locator(colour)).to_have_text("frame 3999")
+    expect(line(page, 4_000)).to_have_text("frame 4000")
+    expect(line(page, 4_000).locator(colour)).to_have_count(0)
+    page.evaluate("location.hash = '#L1500'")
+    expect(line(page, 1_500).locator(colour)).to_have_text("frame 1500")
+    page.evaluate("location.hash = '#L9'")
+    expect(line(page, 10).locator(colour)).to_have_text("frame 10")
+    expect(line(page, 9).locator(colour)).to_have_count(0)
+    area.press("/")
+    page.locator("[data-log-query]").fill("frame 2000")
+    page.get_by_role("button", name="Only these").click()
+    expect(page.locator(".log__line")).to_have_count(1)
+    expect(line(page, 2_000).locator(colour)).to_have_text("frame 2000")
+
+
 def test_the_log_stays_when_its_session_is_destroyed(page: Page, written: Locator) -> None:
     # What has ended is destroyed without a question.
     expect(page.locator("#session .state")).to_have_text("Completed")

@@ -146,9 +146,9 @@ def symbol(character: str) -> str:
     return "\N{SYMBOL FOR SUBSTITUTE FORM TWO}" if is_control(character) or character in turns else character
 
 
-def reference_spans(text: str) -> list[tuple[str, str]]:
-    """Return the runs of equal look, as the page has to make them."""
-    look: dict[str, str] = {}
+def reference_spans(text: str, look: dict[str, str] | None = None) -> list[tuple[str, str]]:
+    """Return the runs of equal look, as the page has to make them; ``look`` becomes what is left at the end."""
+    look = {} if look is None else look
     seen: list[tuple[str, str]] = []
     at = 0
     while at < len(text):
@@ -162,6 +162,8 @@ def reference_spans(text: str) -> list[tuple[str, str]]:
         parameters = sequence.lstrip("\x1b\x9b[").removesuffix("m")
         if sequence.startswith(("\x1b[", "\x9b")) and sequence.endswith("m") and set(parameters) <= DIGITS:
             change(look, parameters.split(";"))
+        if sequence in {"\x1bc", "\x1b[!p", "\x9b!p"}:
+            look.clear()
     return [
         ("".join(character for character, _ in run), classes)
         for classes, run in groupby(seen, key=lambda each: each[1])
@@ -242,7 +244,8 @@ def nearest(red: int, green: int, blue: int) -> int:
 CHARACTERS = "\x00\t\x07\x18\x1a\x1b\x1b\x1b\x7f\x80\x85\x90\x98\x9b\x9c\x9d\x9e\x9f\u202e\u2066"
 CHARACTERS += "[[[]PX^_\\;:?<>= (#/0123456789mmmKHlhkcZO~aé星😀\ufffd"
 PIECES = [
-    *CHARACTERS, "\x1b[", "\x1b]", "\x1b]8;;", "\x1bP", "\x1b\\", "\x1b[0m", "\x1b[1;3", "31m", "38;5;", "48;2;1;",
+    *CHARACTERS, "\x1b[", "\x1b]", "\x1b]8;;", "\x1bP", "\x1b\\", "\x1b[0m", "\x1bc", "\x1b[!p",
+    "\x1b[1;3", "31m", "38;5;", "48;2;1;",
     "38:2::", "4:3", "58;5;1;", "INFO", "x" * 4090, "é😀" * 2047, "1" * 127, "    ",
 ]  # fmt: skip
 TEXTS = st.lists(st.sampled_from(PIECES), max_size=40).map("".join)

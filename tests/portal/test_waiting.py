@@ -272,7 +272,10 @@ async def test_a_platform_that_answers_in_jargon_is_told_of_in_words(alice, monk
 @pytest.mark.django_db(transaction=True)
 async def test_a_failure_is_told_with_its_cause_the_last_lines_and_a_way_to_try_again(alice, monkeypatch):
     answer = await alice.post(
-        "/launch", launch_values(name="m31", cmd="sh", args="-c echo${IFS}no${IFS}licence;exit${IFS}127")
+        "/launch",
+        launch_values(
+            name="m31", cmd="sh", args="-c printf${IFS}'\\033[31m\\nno${IFS}licence';exit${IFS}127"
+        ),
     )
     slug = answer.url.rpartition("/")[2]
 
@@ -291,7 +294,9 @@ async def test_a_failure_is_told_with_its_cause_the_last_lines_and_a_way_to_try_
     assert page.status_code == 410
     assert "Ended with exit code 127: the command was not found." in page.text
     assert "Check the spelling, and that the image has it." in page.text
-    assert "no licence" in page.text
+    # The colour that the line before began lasts.
+    assert 'class="ansi-fg-1">no' in page.text
+    assert "licence</span>" in page.text
     assert ">Launch again</a>" in page.text
     assert "phase--failed" in page.text
     fragment = await alice.get(f"/s/{slug}/open", headers=FRAGMENT)

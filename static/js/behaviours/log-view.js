@@ -165,8 +165,8 @@ class LogView {
   add(message) {
     const last = message.from + message.lines.length - 1;
     this.store.extend(message.e, last);
-    this.store.put(message.e, message.from, message.lines, message.at, message.long);
-    this.store.partial = message.partial;
+    this.store.put(message.e, message.from, message);
+    [this.store.partial, this.store.partialLook] = [message.partial, message.look ?? ""];
     // What was there before the page was is not new.
     if (!this.list.following && !this.isUnheard) this.missed += Math.max(0, last - Math.max(message.from - 1, this.oldUpTo));
     this.widenGutter(last + 1);

@@ -16,7 +16,8 @@ const SEQUENCE = new RegExp(
   `|\\x1b(?:[0-OQ-WYZ\\\\\`-~]|[ -/]{1,4}[0-~])`,
   "gu",
 );
-const SGR = /(?:\x1b\[|\x9b)([\d;:]{0,128})m/g;
+// Colours; and the soft and the full reset, which have no parameters and end every look as well.
+const SGR = /(?:\x1b\[|\x9b)(?:([\d;:]{0,128})m|!p)|\x1bc/g;
 // Controls, and what turns the direction of writing. A tab stays a tab.
 const CONTROL = /[\x00-\x08\x0a-\x1f\x7f-\x9f\u061c\u200e\u200f\u202a-\u202e\u2066-\u2069]/;
 // The symbol of each control, and of any other character below the last of them itself.
@@ -55,14 +56,16 @@ export const CLASSES = [
   ...["fg", "bg"].flatMap((slot) => Array.from({ length: 16 }, (_, colour) => `ansi-${slot}-${colour}`)),
 ];
 
-// Returns the runs of equal look, as {text, classes}; their texts joined are `visible(text)`.
-export function spans(text) {
+// Returns the runs of equal look, as {text, classes}; their texts joined are `visible(text)`. `begun` is how a line looks
+// where it begins, as the portal says it: parameters of the same kind, or an empty text.
+export function spans(text, begun = "") {
   const runs = [];
   const look = {};
-  let [classes, at, left] = ["", 0, MOST_LOOKS];
+  if (begun) change(look, begun);
+  let [classes, at, left] = [classesOf(look), 0, MOST_LOOKS];
   // Cutting the text at these changes nothing of what is seen: no other sequence holds one.
   for (const found of text.matchAll(SGR)) {
-    change(look, found[1]);
+    change(look, found[1] ?? "");
     left -= 1;
     const next = left ? classesOf(look) : "";
     if (next !== classes) {

@@ -26,7 +26,7 @@ export class Finder {
 
   empty() {
     this.stop();
-    // The lines found: { epoch, line, ranges, text, second, length }; and how many hits are in them.
+    // The lines found: { epoch, line, ranges, text, second, length, look }; and how many hits are in them.
     this.hits = [];
     this.count = 0;
     this.byLine = new Map();
@@ -84,10 +84,10 @@ export class Finder {
 
   take(answer) {
     let upTo = answer.upto;
-    for (const [line, ranges, text, second, length] of answer.hits) {
+    for (const [line, ranges, text, second, length, look] of answer.hits) {
       if (this.isFull) { upTo = this.hits.at(-1).line; break; }
       this.byLine.set(`${answer.e}.${line}`, this.hits.length);
-      this.hits.push({ epoch: answer.e, line, ranges, text, second, length });
+      this.hits.push({ epoch: answer.e, line, ranges, text, second, length, look });
       this.count += ranges.length;
     }
     const isThrough = answer.end && answer.next_e && upTo === answer.upto;

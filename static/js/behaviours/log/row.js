@@ -17,7 +17,7 @@ export function lineRow(row, look) {
     element.append(make("span", "log__text", look.failed ? "This line could not be loaded; it is tried again." : "…"));
     return element;
   }
-  const [text, visible] = textOf(row.text, look.hits ?? [], look.hits?.[look.now]);
+  const [text, visible] = textOf(row, look.hits ?? [], look.hits?.[look.now]);
   const guessed = level(visible);
   if (guessed) element.dataset.level = guessed;
   element.append(text);
@@ -55,9 +55,9 @@ function moment(second) {
   return element;
 }
 
-function textOf(raw, hits, now) {
+function textOf(row, hits, now) {
   const holder = make("span", "log__text");
-  const looks = spans(raw);
+  const looks = spans(row.text, row.look);
   const visible = looks.map((span) => span.text).join("");
   const addresses = links(visible);
   const edges = new Set([...hits.flat(), ...addresses.flat()]);

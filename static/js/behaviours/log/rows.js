@@ -21,7 +21,7 @@ export class Rows {
     const { finder } = finding;
     const found = finder.hitsOf(row.epoch, row.line) ? `${finder.query.q} ${finder.nowIn(row.epoch, row.line)}` : "";
     // A line that is whole never changes.
-    const text = row.text === undefined ? `absent ${store.hasFailed}` : row.partial ? `partial ${row.text}` : "";
+    const text = row.text === undefined ? `absent ${store.hasFailed}` : row.partial ? `partial ${row.look} ${row.text}` : "";
     return `${choice.has(row.epoch, row.line)} ${found} ${text}`;
   }
 

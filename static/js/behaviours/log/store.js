@@ -21,7 +21,8 @@ export class Store {
     this.parts = [];
     this.chunks = new Map();
     this.characters = 0;
-    this.partial = null;
+    // The line that is not whole yet, and the look with which it begins.
+    [this.partial, this.partialLook] = [null, ""];
     this.loading?.abort();
     this.loading = null;
     this.failedAt = 0;
@@ -47,14 +48,15 @@ export class Store {
     if (part && to > part.to) part.to = to;
   }
 
-  // `long` names the lines of which only the beginning is here, with their lengths.
-  put(epoch, from, lines, at, long) {
-    const lengths = new Map(long ?? []);
-    let moment = null;
-    const moments = new Map(at ?? []);
-    lines.forEach((text, index) => {
-      moment = moments.get(index) ?? moment;
-      this.keep(epoch, from + index, text, moment, lengths.get(index) ?? null);
+  // `said` is what the portal says of lines: the lines, runs of the moments `at` which they arrived and of the `looks`
+  // with which they begin, and in `long` those of which only the beginning is here, with their lengths.
+  put(epoch, from, said) {
+    const [lengths, moments, looks] = [said.long, said.at, said.looks].map((pairs) => new Map(pairs ?? []));
+    let [second, look] = [null, ""];
+    said.lines.forEach((text, index) => {
+      second = moments.get(index) ?? second;
+      look = looks.get(index) ?? look;
+      this.keep(epoch, from + index, { text, second, look, length: lengths.get(index) ?? null });
     });
     this.makeRoom();
   }
@@ -95,7 +97,8 @@ export class Store {
     return this.parts.reduce((sum, part) => sum + size(part), 0) + (this.partial === null ? 0 : 1);
   }
 
-  // What is in row `index`: { note } or { epoch, line, text, second, length, partial }; a text that is not here is undefined.
+  // What is in row `index`: { note } or { epoch, line, text, second, look, length, partial }; a text that is not here is
+  // undefined.
   row(index) {
     let left = index;
     for (const part of this.parts) {
@@ -103,13 +106,12 @@ export class Store {
       return part.note === undefined ? this.line(part.epoch, part.from + left) : part;
     }
     const last = this.parts.findLast((part) => part.epoch !== undefined);
-    return { epoch: last.epoch, line: last.to + 1, text: this.partial, second: null, partial: true };
+    return { epoch: last.epoch, line: last.to + 1, text: this.partial, second: null, look: this.partialLook, partial: true };
   }
 
   line(epoch, line) {
-    const chunk = this.chunks.get(chunkOf(epoch, line));
-    const place = line % CHUNK;
-    return { epoch, line, text: chunk?.texts[place], second: chunk?.seconds[place] ?? null, length: chunk?.lengths[place] ?? null };
+    const here = this.chunks.get(chunkOf(epoch, line))?.lines[line % CHUNK];
+    return { epoch, line, text: here?.text, second: here?.second ?? null, look: here?.look ?? "", length: here?.length ?? null };
   }
 
   key(index) {
@@ -167,7 +169,7 @@ export class Store {
     try {
       const answer = await this.load(epoch, from, to, mine.signal);
       if (mine.signal.aborted) return;
-      this.put(epoch, answer.from, answer.lines, answer.at, answer.long);
+      this.put(epoch, answer.from, answer);
       if (answer.first === null) this.lose(epoch, to);
       else if (answer.first > from) this.lose(epoch, answer.first - 1);
       else if (!answer.lines.length) throw new Error("nothing came");
@@ -187,18 +189,16 @@ export class Store {
 
   // Chunks.
 
-  keep(epoch, line, text, second, length) {
+  keep(epoch, line, here) {
     const key = chunkOf(epoch, line);
     let chunk = this.chunks.get(key);
-    if (!chunk) chunk = { texts: [], seconds: [], lengths: [], characters: 0 };
+    if (!chunk) chunk = { lines: [], characters: 0 };
     // The chunk that was used last stands last.
     this.chunks.delete(key);
     this.chunks.set(key, chunk);
     const place = line % CHUNK;
-    const more = text.length - (chunk.texts[place]?.length ?? 0);
-    chunk.texts[place] = text;
-    chunk.seconds[place] = second;
-    chunk.lengths[place] = length;
+    const more = here.text.length - (chunk.lines[place]?.text.length ?? 0);
+    chunk.lines[place] = here;
     chunk.characters += more;
     this.characters += more;
   }
