@@ -13,6 +13,16 @@ from collections.abc import Iterator, Sequence
 from functools import cache
 from typing import Any
 
+import re2
+
+
+def _quick(pattern: bytes) -> Any:
+    """Return a pattern that is looked for in time linear in the text, whatever is in it."""
+    options = re2.Options()
+    options.encoding, options.never_capture, options.dot_nl = re2.Options.Encoding.LATIN1, True, True
+    return re2.compile(pattern, options)
+
+
 # Longer ones are not hidden: text that ends up behind the beginning of a sequence by chance is shown.
 _STRING = r"[^\x07\x18\x1a\x1b\x80-\x9f]{0,4096}+(?:\x07|\x1b\\|\x9c)"
 _CONTROL_SEQUENCE = r"[0-?]{0,128}+[ -/]{0,4}+[@-~]"
@@ -28,9 +38,19 @@ _BEGINS = re.compile(rb"[\x1b\x90\x98\x9b\x9d-\x9f]")
 _TURNS = b"\x08\r"
 _UNSEEN = bytes({*range(0x20), *range(0x7F, 0xA0)} - {0x09, 0x0A})
 _UNSEEN_BUT_TURNS = bytes(set(_UNSEEN) - set(_TURNS))
+# Letters of an id with sequences between them, or an escape that begins none of the usual kind.
+_CONTROLS = rb"[\x00-\x08\x0b-\x1a\x1c-\x1f\x7f]"
+_USUAL = rb"\x1b\[[0-?]*[ -/]*[@-~]"
+_JOINS = _quick(
+    rb"[0-9A-Za-z._-]%(controls)s*%(usual)s(?:%(usual)s|%(controls)s)*[0-9A-Za-z._-]"
+    rb"|\x1b(?:[^\[]|\[[0-?]*[ -/]*(?:[^ -~]|[ -/][0-?]))" % {b"controls": _CONTROLS, b"usual": _USUAL}
+)
 # What goes back in its line: backspaces, and a return behind which the line goes on.
 _GOES_BACK = re.compile(rb"\x08|\r(?![\r\n]|\Z)")
 _STROKES = re.compile(rb"(\x08+|\r|\n)")
+# So many kinds of foreign letters are exchanged kind by kind, which is quicker than letter by letter.
+FEW_KINDS = 24
+_ASCII = bytes(range(0x80))
 _FOREIGN = re.compile(r"[^\x00-\x7f]+")
 # Letters without any ink.
 _FILLERS = "\u115f\u1160\u2065\u3164\uffa0" + "".join(map(chr, range(0xFFF0, 0xFFF9)))
@@ -44,7 +64,7 @@ def readings(text: str) -> Iterator[bytes]:
     """
     data = _folded(text)
     yield data.translate(None, _UNSEEN)
-    if _has_sequences(data):
+    if _has_sequences(data) and (_goes_back(data) or _brings_together(data)):
         data = _IN_BYTES.sub(b"", data)
         yield data.translate(None, _UNSEEN)
     if _goes_back(data):
@@ -75,6 +95,14 @@ def places(text: str) -> Iterator[tuple[bytes, list[int]]]:
 def _has_sequences(data: bytes) -> bool:
     # By far most texts have none, which is quickly known.
     return b"\x1b" in data or (not data.isascii() and _BEGINS.search(data) is not None)
+
+
+def _brings_together(data: bytes) -> bool:
+    """Say whether letters may come together that stand apart otherwise, once sequences are taken out.
+
+    Most often they are colours between words, where none do.
+    """
+    return not data.isascii() or _JOINS.search(data) is not None
 
 
 def _goes_back(data: bytes) -> bool:
@@ -111,7 +139,14 @@ def _folded(text: str) -> bytes:
     """Return a byte for each character: itself, the letter it looks like, a control for what is not seen, or ``?``."""
     if text.isascii():
         return text.encode()
-    return _FOREIGN.sub(lambda found: found[0].translate(_letters()), text).encode("latin-1", "replace")
+    letters = _letters()
+    foreign = text.encode(errors="surrogatepass").translate(None, _ASCII)
+    kinds = set(foreign.decode(errors="surrogatepass"))
+    if len(kinds) > FEW_KINDS:
+        return _FOREIGN.sub(lambda found: found[0].translate(letters), text).encode("latin-1", "replace")
+    for kind in kinds:
+        text = text.replace(kind, letters[ord(kind)])
+    return text.encode("latin-1", "replace")
 
 
 class _Letters(dict[int, str]):

@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sessions_app.client import errors
+from sessions_app.connections import seen
 from sessions_app.connections.redaction import HIDDEN, IN_ONE_PATTERN, Passing, Redactor
 from sessions_app.live.escapes import visible
 from sessions_app.live.lines import LONGEST, Liner
@@ -97,6 +98,49 @@ def test_nothing_is_left_to_read(parts: list[tuple[str, str]]) -> None:
     redactor = Redactor([ID, ID[2:]])
     hidden = redactor.hide("".join(letter + between for letter, between in parts))
     assert not redactor.finds(hidden)
+
+
+# What is near to a sequence, or to its end, and what is none.
+PIECES = [
+    "\x1b",
+    "[",
+    "3",
+    "1;",
+    "m",
+    "K",
+    " ",
+    "\n",
+    "\r",
+    "\t",
+    "!",
+    "~",
+    "\x7f",
+    "\x1b[31m",
+    "\x1b[" + "1" * 200 + "m",
+    "é",
+    "✓",
+]
+
+
+@given(
+    st.lists(
+        st.one_of(st.sampled_from([*PIECES, *BETWEEN.values()]), st.sampled_from([ID[:3], ID[3:], *ID])),
+        max_size=30,
+    )
+)
+def test_what_is_looked_for_quickly_is_what_is_found_letter_by_letter(parts: list[str]) -> None:
+    text = "".join(parts)
+    letter_by_letter = any(ID.encode() in data.lower() for data, _ in seen.places(text))
+    assert Redactor([ID]).finds(text) == letter_by_letter
+
+
+def test_many_kinds_of_foreign_letters_are_read_as_a_few_are() -> None:
+    foreign = "".join(map(chr, range(0x3B1, 0x3C9))) + "é✓\u200b\ufeff\U0001d424"
+    wide = "".join(chr(ord(letter) + 0xFEE0) for letter in ID)
+    assert len(set(foreign)) > seen.FEW_KINDS
+    for text in (f"{foreign}{wide}", f"✓{wide}", f"{ID[:4]}\u200b{ID[4:]}\ud83d", f"{foreign}{ID}\udcff"):
+        assert Redactor([ID]).finds(text)
+        assert not Redactor(["zzzzzzzz"]).finds(text)
 
 
 def test_an_id_that_is_learned_later_is_hidden_from_then_on() -> None:
