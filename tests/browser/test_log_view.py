@@ -214,6 +214,77 @@ def test_copying_gives_the_chosen_lines_as_plain_text(page: Page, tmp_path: Path
     assert page.evaluate("navigator.clipboard.readText()") == "red 1\nred 2\nred 3"
 
 
+def place_of(page: Page, number: int, text: str) -> tuple[float, float]:
+    """Return where in the page a line's text begins to say something."""
+    expect(line(page, number)).to_contain_text(text)
+    box = page.evaluate(
+        """([number, text]) => {
+          const row = document.querySelector(`.log__line[data-line="${number}"] .log__text`);
+          const node = document.createTreeWalker(row, NodeFilter.SHOW_TEXT).nextNode();
+          const range = document.createRange();
+          range.setStart(node, node.data.indexOf(text));
+          range.setEnd(node, node.data.indexOf(text) + 1);
+          const { left, top, height } = range.getBoundingClientRect();
+          return [left + 0.5, top + height / 2];
+        }""",
+        [number, text],
+    )
+    return box[0], box[1]
+
+
+def copied(page: Page) -> list[str]:
+    """Return the lines that Ctrl+C takes."""
+    page.evaluate("navigator.clipboard.writeText('')")
+    page.keyboard.press("Control+c")
+    end = time.monotonic() + 60
+    # What is not in the page is fetched first.
+    while not (taken := page.evaluate("navigator.clipboard.readText()")):
+        assert time.monotonic() < end, "Nothing was copied."
+        page.wait_for_timeout(50)
+    return taken.split("\n")
+
+
+def test_a_long_drag_keeps_its_beginning_and_so_does_shift_and_a_click_far_away(
+    page: Page, written: Locator
+) -> None:
+    page.context.grant_permissions(["clipboard-read", "clipboard-write"])
+    page.evaluate("location.hash = '#L100'")
+    wait_for_lines(page, {100})
+    page.keyboard.press("Escape")
+    page.mouse.move(*place_of(page, 100, "99 of"))
+    page.mouse.down()
+    page.mouse.move(*place_of(page, 103, "of"))
+    # With the button held down, far away: first by the wheel, then below the log, which scrolls by itself.
+    while lines_in_sight(page)[0] < 1_000:
+        page.mouse.wheel(0, 2_000)
+        page.wait_for_timeout(30)
+    box = written.bounding_box()
+    assert box is not None
+    begun = lines_in_sight(page)[0]
+    while lines_in_sight(page)[0] < begun + 100:
+        page.mouse.move(box["x"] + 150 + time.monotonic() % 5, box["y"] + box["height"] + 8)
+        page.wait_for_timeout(30)
+    page.mouse.up()
+    assert page.locator(".log__line").count() < 120
+    end = lines_in_sight(page)[-1]
+    # Where the log is scrolled to afterwards changes nothing.
+    page.evaluate("location.hash = '#L2500'")
+    wait_for_lines(page, {2_500})
+    taken = copied(page)
+    assert (taken[0], taken[1], taken[700]) == ("99 of 3000 ", "frame 100 of 3000 ", "frame 799 of 3000 ")
+    assert end - 2 <= 99 + len(taken) <= end + 2
+
+    page.keyboard.press("Escape")
+    page.mouse.click(*place_of(page, 2_500, " of"))
+    page.keyboard.press("g")
+    wait_for_lines(page, {2})
+    page.keyboard.down("Shift")
+    page.mouse.click(*place_of(page, 2, "1 of"))
+    page.keyboard.up("Shift")
+    taken = copied(page)
+    assert (len(taken), taken[0], taken[-1]) == (2_499, "1 of 3000 ", "frame 2499")
+
+
 def test_settings_are_remembered_and_wrapping_keeps_the_place(page: Page, tmp_path: Path) -> None:
     area = session_writing(page, "for n in range(2000): print(n, 'x' * (n % 700))", tmp_path)
     expect(line(page, 2000)).to_be_visible()

@@ -17,16 +17,17 @@ async ([modules, count, tall]) => {
     parent.append(element);
     return element;
   };
-  const area = make(document.body, { height: "540px", overflow: "auto", position: "relative" });
-  const sheet = make(area, { position: "relative" });
-  const rows = make(sheet, { position: "absolute", top: 0, left: 0, lineHeight: "18px" });
+  const area = make(document.body, { height: "540px", overflow: "auto", overflowAnchor: "none" });
+  const sheet = make(area, { display: "flow-root" });
+  const rows = make(sheet, { lineHeight: "18px" });
   const isTall = (index) => tall && index % 10 === 0;
   const source = {
     count,
     key: (index) => `0.${index}`,
     indexOfKey: (key) => Number(key.split(".")[1]),
     isTall,
-    face: () => "",
+    isAbsent: () => false,
+    face: () => window.face ?? "",
     shown() {},
     element(index) {
       const element = document.createElement("div");
@@ -157,3 +158,30 @@ def test_heights_agree_with_a_plain_sum(bare: Page) -> None:
         MODULES,
     )
     assert wrong == []
+
+
+def test_rows_in_which_a_selection_begins_and_ends_stay_also_when_they_are_drawn_anew(bare: Page) -> None:
+    bare.evaluate(LIST, [MODULES, 1_000_000, False])
+    ends = bare.evaluate(
+        """async () => {
+          const ends = () => {
+            const { anchorNode, anchorOffset, focusNode, focusOffset } = getSelection();
+            return [anchorNode.textContent, anchorOffset, focusNode.textContent, focusOffset];
+          };
+          rows.className = "log__lines";
+          list.goTo(123_456);
+          await frame();
+          const text = (number) => [...rows.children].find((row) => row.textContent === number).firstChild;
+          getSelection().setBaseAndExtent(text("123460"), 2, text("123458"), 5);
+          list.goTo(900_000);
+          await frame();
+          const far = [ends(), rows.children.length < 120, inSight().includes(900_000)];
+          window.face = "another";
+          list.soon();
+          await frame();
+          return [...far, ends(), list.selected()];
+        }"""
+    )
+    there = ["123460", 2, "123458", 5]
+    begun, ended = {"index": 123_458, "offset": 5}, {"index": 123_460, "offset": 2}
+    assert ends == [there, True, True, there, {"from": begun, "to": ended}]

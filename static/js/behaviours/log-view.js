@@ -56,6 +56,7 @@ class LogView {
     this.listen(this.area, "scroll", () => this.list.scrolled(), { passive: true });
     this.listen(this.area, "click", (event) => this.choice.clicked(event));
     this.listen(document, "selectionchange", () => this.selected());
+    this.listen(document, "pointerup", () => this.list.endSelection());
     this.listen(document, "visibilitychange", () => { if (!document.hidden) this.list.soon(); });
     this.listen(window, "hashchange", () => this.choice.goToHash());
     this.press("follow", () => this.list.follow(!this.list.following));

@@ -7,13 +7,15 @@ import { write } from "./words.js";
 const MOST_COPIED = 5_000;
 const SHOWN = 2_000;
 
+class NotHereError extends Error {}
+
 export class Copying {
   constructor(view) {
     this.view = view;
   }
 
   async copy() {
-    await this.toClipboard(this.view.part("copy"), await this.text());
+    await this.toClipboard("copy", () => this.text());
   }
 
   async copyLink() {
@@ -23,20 +25,25 @@ export class Copying {
     if (!place) return;
     const link = new URL(location.href);
     link.hash = address(place.epoch, place.from, place.to);
-    await this.toClipboard(view.part("link"), link.href);
+    await this.toClipboard("link", () => link.href);
+  }
+
+  async toClipboard(name, made) {
+    try {
+      const text = await made();
+      if (text === null) { this.tell(name, "Too long", "That is too long for the clipboard: download it instead."); return; }
+      await navigator.clipboard.writeText(text);
+      this.tell(name, "Copied", "Copied.");
+    } catch (error) {
+      const isLost = error instanceof NotHereError;
+      const sentence = isLost ? "A part of it could not be loaded; nothing was copied. Try again." : "The browser did not let it be copied.";
+      this.tell(name, "Failed", sentence);
+    }
   }
 
   // The button says it in a word, so that it keeps its width; all of it is said aloud.
-  async toClipboard(button, text) {
-    let [word, sentence] = ["Copied", "Copied."];
-    try {
-      if (text === null) throw new Error("too much");
-      await navigator.clipboard.writeText(text);
-    } catch {
-      [word, sentence] = text === null
-        ? ["Too long", "That is too long for the clipboard: download it instead."]
-        : ["Failed", "The browser did not let it be copied."];
-    }
+  tell(name, word, sentence) {
+    const button = this.view.part(name);
     write(button, word);
     button.title = sentence;
     document.getElementById("said").textContent = sentence;
@@ -45,32 +52,61 @@ export class Copying {
 
   // The selection, else the chosen lines, else all that is shown; null for more than belongs into a clipboard.
   async text() {
-    const { view } = this;
-    const selection = document.getSelection();
-    const { source } = view.list;
-    if (!selection.isCollapsed && view.part("lines").contains(selection.anchorNode)) return selectedText(selection, view.part("lines"));
-    const { lines } = view.choice;
+    const { source } = this.view.list;
+    const range = this.range();
+    if (isTooLong(range)) return null;
     const rows = [];
-    const [first, last] = lines && !view.finding.isFiltered
-      ? [view.store.indexOf(lines.epoch, lines.from), view.store.indexOf(lines.epoch, lines.to)]
-      : [0, source.count - 1];
-    if (first < 0 || last - first >= MOST_COPIED) return null;
-    for (let index = first; index <= last; index += 1) rows.push(await this.wholeRow(source, index));
-    return rows.filter((row) => row.note === undefined).map((row) => visible(row.text ?? "")).join("\n");
+    for (let index = range.from.index; index <= range.to.index; index += 1) rows.push(await this.wholeRow(source, index));
+    return joined(rows, range);
   }
 
-  // The browser copies what is selected in the page; what is chosen, which may not be there, is copied by us.
+  // The same where all of it is in the page; nothing otherwise.
+  textHere() {
+    const { source } = this.view.list;
+    const range = this.range();
+    if (isTooLong(range)) return null;
+    const rows = [];
+    for (let index = range.from.index; index <= range.to.index; index += 1) {
+      const row = source.row(index);
+      if (row.length || source.isAbsent(index)) return null;
+      rows.push(row);
+    }
+    return joined(rows, range);
+  }
+
+  range() {
+    const { view } = this;
+    const { lines } = view.choice;
+    const selected = view.list.selected();
+    if (selected) return selected;
+    const [first, last] = lines && !view.finding.isFiltered
+      ? [view.store.indexOf(lines.epoch, lines.from), view.store.indexOf(lines.epoch, lines.to)]
+      : [0, view.list.source.count - 1];
+    return { from: { index: first, offset: 0 }, to: { index: last, offset: Infinity } };
+  }
+
+  // Rows stand apart in the page, and most are not in it: of several lines, and of what is chosen, the copy is ours.
   copied(event) {
     const { view } = this;
-    if (!view.choice.lines || !document.getSelection().isCollapsed) return;
-    if (document.activeElement !== view.area) return;
+    if (event.target.closest?.("input, textarea")) return;
+    const selected = view.list.selected();
+    const isOurs = selected
+      ? selected.from.index < selected.to.index
+      : view.choice.lines && document.getSelection().isCollapsed && document.activeElement === view.area;
+    if (!isOurs) return;
     event.preventDefault();
-    this.copy();
+    const text = this.textHere();
+    if (text === null) { this.copy(); return; }
+    event.clipboardData.setData("text/plain", text);
+    this.tell("copy", "Copied", "Copied.");
   }
 
   async wholeRow(source, index) {
-    const row = source.row(index);
-    if (row.note === undefined && row.text === undefined) await this.view.store.fetch({ epoch: row.epoch, from: row.line, to: row.line + 500 });
+    if (source.isAbsent(index)) {
+      const { epoch, line } = source.row(index);
+      await this.view.store.fetch({ epoch, from: line, to: line + 500 });
+      if (source.isAbsent(index)) throw new NotHereError();
+    }
     const found = source.row(index);
     return found.length ? { ...found, text: await this.wholeText(found) } : found;
   }
@@ -78,6 +114,7 @@ export class Copying {
   // Of a long line only the beginning is in the page.
   async wholeText({ epoch, line }) {
     const response = await this.view.ask("lines", { e: epoch, from: line, to: line, whole: 1 });
+    if (!response.ok) throw new NotHereError();
     return (await response.json()).lines[0];
   }
 
@@ -96,18 +133,17 @@ export class Copying {
   }
 }
 
-function selectedText(selection, lines) {
-  const range = selection.getRangeAt(0);
-  const rows = [...lines.querySelectorAll(".log__line")].filter((row) => range.intersectsNode(row));
-  if (rows.length < 2) return selection.toString();
-  return rows.map((row, index) => within(range, row.querySelector(".log__text"), index, rows.length)).join("\n");
+function isTooLong({ from, to }) {
+  return from.index < 0 || to.index - from.index >= MOST_COPIED;
 }
 
-// The part of a row's text that is selected: rows stand apart in the page, so the browser cannot join them itself.
-function within(range, text, index, count) {
-  const part = document.createRange();
-  part.selectNodeContents(text);
-  if (index === 0 && text.contains(range.startContainer)) part.setStart(range.startContainer, range.startOffset);
-  if (index === count - 1 && text.contains(range.endContainer)) part.setEnd(range.endContainer, range.endOffset);
-  return part.toString();
+// The text of rows, from a character of the first of them to one of the last.
+function joined(rows, { from, to }) {
+  const parts = [];
+  rows.forEach((row, place) => {
+    if (row.note !== undefined) return;
+    const end = place === rows.length - 1 ? to.offset : Infinity;
+    parts.push(visible(row.text ?? "").slice(place === 0 ? from.offset : 0, end));
+  });
+  return parts.join("\n");
 }

@@ -12,6 +12,7 @@ export class Rows {
   key(index) { return this.text.key(index); }
   indexOfKey(key) { return this.text.indexOfKey(key); }
   isTall(index) { return this.text.row(index).note !== undefined; }
+  isAbsent(index) { const row = this.text.row(index); return row.note === undefined && row.text === undefined; }
   shown(first, last) { this.text.shown(first, last); }
 
   face(index) {

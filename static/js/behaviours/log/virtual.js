@@ -6,16 +6,16 @@
 //   isTall(index)     whether its height must be measured even if lines are not wrapped
 //   face(index)       a string that differs whenever the row looks different
 //   element(index)    the row, made anew
+//   isAbsent(index)   whether there is nothing to draw yet, or no longer
 //   shown(first, last)  is told what is in sight
 
 import { Heights } from "./heights.js";
+import { ends, placeIn, restore } from "./selecting.js";
 
 // Browsers cannot make an element of any height; a longer list is scrolled in proportion.
 const MOST_PIXELS = 8_000_000;
 const MARGIN = 20;
 const NEAR = 24;
-// Rows that a selection reaches over stay in the page, up to so many.
-const MOST_SELECTED = 2_000;
 const SETTLE = 150;
 
 export class VirtualList {
@@ -145,60 +145,86 @@ export class VirtualList {
   range() {
     const { heights, source } = this;
     if (!source.count) return [0, -1];
-    let first = Math.max(0, heights.at(this.top) - MARGIN);
-    let last = Math.min(source.count - 1, heights.at(this.top + this.room) + MARGIN);
-    const selected = this.selected();
-    if (selected) {
-      const [from, to] = [Math.min(first, selected[0]), Math.max(last, selected[1])];
-      if (to - from < MOST_SELECTED) [first, last] = [from, to];
-    }
+    const first = Math.max(0, heights.at(this.top) - MARGIN);
+    const last = Math.min(source.count - 1, heights.at(this.top + this.room) + MARGIN);
     return [first, last];
   }
 
-  selected() {
-    const selection = document.getSelection();
-    if (!selection || selection.isCollapsed) return null;
-    const places = [selection.anchorNode, selection.focusNode].map((node) => this.indexOfNode(node)).filter((place) => place >= 0);
-    return places.length ? [Math.min(...places), Math.max(...places)] : null;
-  }
-
-  indexOfNode(node) {
-    if (!node || !this.rows.contains(node)) return -1;
-    let element = node;
-    while (element && element.parentNode !== this.rows) element = element.parentNode;
-    return element?.rowKey === undefined ? -1 : this.source.indexOfKey(element.rowKey);
-  }
-
+  // Draws these rows. Those in which a selection begins and ends stay in the page as well, wherever they are: without
+  // them the browser would forget where that was.
   fill(first, last) {
     const { source } = this;
-    const wanted = new Map();
-    this.keys = new Map();
-    for (let index = first; index <= last; index += 1) {
-      const key = source.key(index);
-      wanted.set(key, index);
-      this.keys.set(index, key);
-    }
-    for (const [key, element] of this.elements) {
-      if (!wanted.has(key)) { element.remove(); this.elements.delete(key); }
-    }
+    const selected = ends(this.rows);
+    const held = new Set([selected?.anchor, selected?.focus].map((end) => end?.row.rowKey).filter((key) => key !== undefined));
+    const away = [...held].map((key) => source.indexOfKey(key)).filter((index) => index >= 0 && (index < first || index > last));
+    away.sort((one, other) => one - other);
+    const inSight = Array.from({ length: last - first + 1 }, (_, place) => first + place);
+    this.keys = new Map(inSight.map((index) => [index, source.key(index)]));
+    const wanted = [...away.filter((index) => index < first), ...inSight, ...away.filter((index) => index > last)]
+      .map((index) => [this.keys.get(index) ?? source.key(index), index]);
+    this.drop(new Set(wanted.map(([key]) => key)));
+    const anew = new Map();
     let next = this.rows.firstChild;
     for (const [key, index] of wanted) {
       let element = this.elements.get(key);
       const face = source.face(index);
-      if (!element || element.rowFace !== face) {
+      // What is selected stays as it is while its text is not here.
+      if (!element || (element.rowFace !== face && !(held.has(key) && source.isAbsent(index)))) {
         const fresh = source.element(index);
         fresh.rowKey = key;
         fresh.rowFace = face;
         if (element) {
           if (next === element) next = element.nextSibling;
+          if (held.has(key)) anew.set(element, fresh);
           element.remove();
         }
         this.elements.set(key, (element = fresh));
       }
+      element.toggleAttribute("data-away", index < first || index > last);
       if (element === next) next = next.nextSibling;
       else this.rows.insertBefore(element, next);
     }
+    if (anew.size) restore(selected, (row) => anew.get(row));
     [this.first, this.last] = [first, last];
+  }
+
+  drop(wanted) {
+    for (const [key, element] of this.elements) {
+      if (!wanted.has(key)) { element.remove(); this.elements.delete(key); }
+    }
+  }
+
+  // The rows and characters between which something is selected, in their order. What was selected beyond the area ends
+  // with what is in sight; what begins elsewhere in the page is nothing of this list's.
+  selected() {
+    const selection = document.getSelection();
+    const { anchor, focus } = ends(this.rows) ?? {};
+    if (!anchor || selection.isCollapsed) return null;
+    const begun = this.placeOf(anchor);
+    const end = focus ? this.placeOf(focus) : this.edgeTowards(selection.focusNode, selection.focusOffset);
+    const isForward = begun.index < end.index || (begun.index === end.index && begun.offset <= end.offset);
+    return isForward ? { from: begun, to: end } : { from: end, to: begun };
+  }
+
+  placeOf({ row, offset }) {
+    return { index: this.source.indexOfKey(row.rowKey), offset };
+  }
+
+  // Whoever let go beyond the area selected up to what was in sight then, wherever the list is scrolled to afterwards.
+  endSelection() {
+    const selection = document.getSelection();
+    const { anchor, focus } = ends(this.rows) ?? {};
+    if (!anchor || focus || selection.isCollapsed) return;
+    const { index, offset } = this.edgeTowards(selection.focusNode, selection.focusOffset);
+    const element = this.elements.get(this.keys.get(index));
+    if (element) selection.extend(...placeIn(element, offset));
+  }
+
+  edgeTowards(node, offset) {
+    const all = document.createRange();
+    all.selectNodeContents(this.rows);
+    if (all.comparePoint(node, offset) < 0) return { index: this.firstInSight, offset: 0 };
+    return { index: this.heights.at(this.top + this.room - 1), offset: Infinity };
   }
 
   // Answers whether any row is taller or lower than was thought.
@@ -224,7 +250,7 @@ export class VirtualList {
     }
     if (!this.isScaled || this.following || !this.settling) this.moveBar();
     const top = this.heights.top(this.first) - this.top + this.area.scrollTop;
-    this.rows.style.transform = `translateY(${Math.round(top)}px)`;
+    this.rows.style.marginTop = `${Math.round(top)}px`;
   }
 
   // Puts the scroll bar where the list is.
