@@ -83,7 +83,8 @@ question and 429 that too much is asked at once, each but 404 with ``{"error":"<
     kept epochs beside e, or null: who searches all of them begins with the oldest and goes on with the next.
     Start and end count UTF-16 units of what a person sees, escape sequences taken out (``escapes.py``); text is
     the line as it is kept. Behind the second stand, where they say something, the length of a line of which the
-    beginning is sent, else null, and the look with which the line begins.
+    beginning is sent, else null, the look with which the line begins, and what was found behind that beginning:
+    ``[[which of the ranges, number of its first character, text before it, of it, behind it],…]``.
     ``q`` is plain text, or a pattern of RE2 with ``regex=1``; ``case`` is 1 or 0, and
     without it upper case counts if ``q`` has any. What finds nothing but empty text finds nothing.
 """

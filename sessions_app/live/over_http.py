@@ -16,13 +16,15 @@ from sessions_app.guarding import PortalRequest
 from sessions_app.heads import is_head
 from sessions_app.live import messages
 from sessions_app.live.bodies import BODY, SHOWN, compact, fitting
+from sessions_app.live.excerpts import behind
 from sessions_app.live.feeds import FeedBrokenError, FeedsFullError
 from sessions_app.live.following import begin, broken
 from sessions_app.live.messages import HIGHEST, TAIL, Follow, Topic
 from sessions_app.live.questions import AskedWrongError, extent_of, flag, number, query_of
 from sessions_app.live.reading import kept_of, read
-from sessions_app.live.searching import Hit, QueryError, Step, search
+from sessions_app.live.searching import Hit, Query, QueryError, Step, search
 from sessions_app.live.segments import NO_LINES
+from sessions_app.live.spool import Extent, Kept
 from sessions_app.live.turns import BusyError, turns
 from sessions_app.live.waiting import Answer, Seen, TooManyError, frames_for
 from sessions_app.models import Record
@@ -98,13 +100,14 @@ async def log_search(request: PortalRequest, record: Record) -> HttpResponse:
         await limiter.count(limiter.SEARCHES, request.person, SEARCHED)
     kept = await kept_of(record)
     extent = extent_of(kept, epoch)
+    hits: list[list[Any]] = []
     step = Step([], after, end=True)
     if kept is not None and extent is not None:
-        step = await turns().run(request.person, lambda: search(kept, extent, after, query))
+        step, hits = await turns().run(request.person, lambda: _searched(kept, extent, after, query))
     shown = extent.epoch if extent else epoch
     epochs = [each.epoch for each in kept.extents] if kept is not None and shown is not None else []
     answer = {
-        "hits": [_hit(hit) for hit in step.hits],
+        "hits": hits,
         "e": shown,
         "upto": step.upto,
         "end": step.end,
@@ -114,11 +117,23 @@ async def log_search(request: PortalRequest, record: Record) -> HttpResponse:
     return _json(compact(answer))
 
 
+def _searched(kept: Kept, extent: Extent, after: int, query: Query) -> tuple[Step, list[list[Any]]]:
+    step = search(kept, extent, after, query)
+    return step, [_hit(hit) for hit in step.hits]
+
+
 def _hit(hit: Hit) -> list[Any]:
-    """Return what was found; of a long line its beginning, and how long it is."""
-    length = len(hit.text) if len(hit.text) > SHOWN else None
+    """Return what was found; of a long line its beginning, how long it is, and what was found behind that."""
     found = [hit.line, hit.ranges, hit.text[:SHOWN], hit.second]
-    return [*found, length, hit.look] if hit.look else [*found, length] if length else found
+    is_long = len(hit.text) > SHOWN
+    more = [
+        len(hit.text) if is_long else None,
+        hit.look,
+        behind(hit.text, hit.ranges, SHOWN) if is_long else [],
+    ]
+    while more and not more[-1]:
+        more.pop()
+    return found + more
 
 
 async def _since(request: PortalRequest, record: Record, follow: Follow) -> HttpResponse:

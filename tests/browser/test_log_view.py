@@ -336,6 +336,40 @@ def test_a_colour_lasts_over_lines_wherever_the_log_is_read(page: Page, tmp_path
     expect(line(page, 2_000).locator(colour)).to_have_text("frame 2000")
 
 
+LONG_LINE_WRITER = """
+for number in range(1, 101):
+    print(f"frame {number}")
+    if number == 50:
+        print("needle" + "x" * 20_000 + " needle " + "y" * 5_000 + " the last needle")
+"""
+
+
+def test_a_hit_behind_the_beginning_of_a_long_line_is_shown(page: Page, tmp_path: Path) -> None:
+    area = session_writing(page, LONG_LINE_WRITER, tmp_path)
+    expect(page.locator("[data-log-status]")).to_contain_text("whole log")
+    area.press("/")
+    page.locator("[data-log-query]").fill("needle")
+    page.keyboard.press("Enter")
+    expect(page.locator("[data-log-hits]")).to_have_text("hit 1 of 3")
+    page.keyboard.press("Enter")
+    here = line(page, 51).locator(".log__excerpt")
+    place = here.locator(".log__where")
+    expect(place).to_have_attribute("data-where", "Hit 1 of 2 behind what is shown, at character 20,008:")
+    expect(here.locator(".log__hit--now")).to_be_in_viewport()
+    page.keyboard.press("Enter")
+    expect(place).to_have_attribute("data-where", "Hit 2 of 2 behind what is shown, at character 25,025:")
+    expect(here).to_have_text(re.compile("^…y+ the last needle$"))
+    # Wrapped, what is shown of the line is longer than what is in sight.
+    page.get_by_role("button", name="Wrap").click()
+    page.get_by_role("button", name="Previous").click()
+    expect(here.locator(".log__hit--now")).to_be_in_viewport()
+    page.get_by_role("button", name="Wrap").click()
+    page.get_by_role("button", name="Close").click()
+    expect(here).to_have_count(0)
+    # Nothing is left of the room that it took.
+    until(page, "document.querySelector('[data-log-sheet]').offsetHeight === 101 * 18")
+
+
 def test_the_log_stays_when_its_session_is_destroyed(page: Page, written: Locator) -> None:
     # What has ended is destroyed without a question.
     expect(page.locator("#session .state")).to_have_text("Completed")

@@ -11,6 +11,7 @@ from django.test import AsyncClient
 
 from sessions_app.live.bodies import BODY, SHOWN, fitting
 from sessions_app.live.ending import last_lines
+from sessions_app.live.excerpts import behind
 from sessions_app.live.segments import Stretch
 from sessions_app.live.spool import Spool
 from sessions_app.models import Person, Record
@@ -46,6 +47,33 @@ async def test_it_is_numbered_once_found_across_the_cut_and_taken_away_whole(
     answer: Any = await browser.get(f"{address}/kept.txt?numbers=1")
     text = b"".join([piece async for piece in answer.streaming_content]).decode()
     assert text == f"1\ta\n2\t{LONG}\n3\tb\n"
+
+
+async def test_what_is_found_behind_the_beginning_of_a_long_line_is_told_with_its_place_and_what_is_around_it(
+    alice: Person, alices: Record, data_folder: Path
+) -> None:
+    alices.state = "completed"
+    await alices.asave()
+    line = "needle" + "é" * 40_000 + "\x1b[31m😀 needle\x1b[0m!"
+    spool = Spool(data_folder / "spool", alices.slug)
+    spool.append([LONG, line, "needle"], 1_700_000_000)
+    spool.save({})
+    browser = AsyncClient()
+    await browser.aforce_login(alice, backend="django.contrib.auth.backends.ModelBackend")
+    hits = (await browser.get(f"/s/{alices.slug}/log/search?q=needle")).json()["hits"]
+    # One that the cut goes through; one that is not shown, beside one that is; one of a short line.
+    around = [0, SHOWN - 2, "…" + "x" * 80, "needle", "y" * 80 + "…"]
+    assert hits[0][4:] == [len(LONG), "", [around]]
+    assert hits[1][1:2] == [[[0, 6], [40_009, 40_015]]]
+    assert hits[1][4:] == [len(line), "", [[1, 40_009, "…" + "é" * 77 + "😀 ", "needle", "!"]]]
+    assert len(hits[2]) == 4
+
+
+def test_an_excerpt_is_bounded_and_holds_no_half_characters() -> None:
+    text = "😀" * 100 + "x" + "needle" * 100 + "😀" * 100
+    [found] = behind(text, [[201, 801]], 100)
+    assert found == (0, 102, "…" + "😀" * 39 + "x", ("needle" * 34)[:200] + "…", "😀" * 40 + "…")
+    assert behind(text, [[0, 100]], 100) == []
 
 
 @pytest.mark.parametrize(

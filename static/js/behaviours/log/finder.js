@@ -26,7 +26,7 @@ export class Finder {
 
   empty() {
     this.stop();
-    // The lines found: { epoch, line, ranges, text, second, length, look }; and how many hits are in them.
+    // The lines found: { epoch, line, ranges, text, second, length, look, behind }; and how many hits are in them.
     this.hits = [];
     this.count = 0;
     this.byLine = new Map();
@@ -84,10 +84,10 @@ export class Finder {
 
   take(answer) {
     let upTo = answer.upto;
-    for (const [line, ranges, text, second, length, look] of answer.hits) {
+    for (const [line, ranges, text, second, length, look, behind] of answer.hits) {
       if (this.isFull) { upTo = this.hits.at(-1).line; break; }
       this.byLine.set(`${answer.e}.${line}`, this.hits.length);
-      this.hits.push({ epoch: answer.e, line, ranges, text, second, length, look });
+      this.hits.push({ epoch: answer.e, line, ranges, text, second, length, look, behind });
       this.count += ranges.length;
     }
     const isThrough = answer.end && answer.next_e && upTo === answer.upto;
@@ -125,8 +125,16 @@ export class Finder {
   }
 
   hitsOf(epoch, line) {
-    const index = this.byLine.get(`${epoch}.${line}`);
-    return index === undefined ? null : this.hits[index].ranges;
+    return this.found(epoch, line)?.ranges ?? null;
+  }
+
+  // What was found behind the beginning of a long line, which is all that is here of it: as the portal says it.
+  behindOf(epoch, line) {
+    return this.found(epoch, line)?.behind ?? [];
+  }
+
+  found(epoch, line) {
+    return this.hits[this.byLine.get(`${epoch}.${line}`)];
   }
 
   // Which of a line's ranges is the present hit; none of them if it is elsewhere.

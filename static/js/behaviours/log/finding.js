@@ -120,19 +120,21 @@ export class Finding {
     if (index >= 0 && !list.isInSight(index)) list.goTo(index);
     list.follow(false);
     this.found();
-    this.moveAcross();
+    this.moveTo();
   }
 
-  // Scrolls sideways to the present hit of a long line, once it is drawn.
-  moveAcross() {
+  // Scrolls to the present hit of a long line, once it is drawn: it may be far to the right, or wrapped far below.
+  moveTo() {
     const { area, list } = this.view;
     list.draw();
-    const mark = area.querySelector(".log__hit--now");
+    const mark = area.querySelector(".log__behind .log__hit--now") ?? area.querySelector(".log__hit--now");
     const number = area.querySelector(".log__number");
     if (!mark || !number) return;
     const [own, box, edge] = [mark.getBoundingClientRect(), area.getBoundingClientRect(), number.getBoundingClientRect().right];
     if (own.left < edge) area.scrollLeft -= edge - own.left + BESIDE;
     else if (own.right > box.right) area.scrollLeft += own.right - box.right + BESIDE;
+    if (own.top < box.top) list.move(own.top - box.top - BESIDE);
+    else if (own.bottom > box.bottom) list.move(own.bottom - box.bottom + BESIDE);
   }
 
   // The first line found that is in sight or behind it; going back, the last one before.

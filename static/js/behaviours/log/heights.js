@@ -33,6 +33,10 @@ export class Heights {
     return true;
   }
 
+  isOther(index) {
+    return this.extra.has(index);
+  }
+
   get total() {
     return this.top(this.count);
   }

@@ -4,8 +4,8 @@ import { exact } from "../times.js";
 import { links, spans } from "./ansi.js";
 import { level } from "./levels.js";
 
-// `look` is { chosen, hits, now, failed }: whether the line is chosen, the stretches of the visible text that were found,
-// which of them is the present one, and whether what is absent could not be loaded.
+// `look` is { chosen, hits, behind, now, failed }: whether the line is chosen, the stretches of the visible text that were
+// found, those of them that are not here, which is the present one, and whether what is absent could not be loaded.
 export function lineRow(row, look) {
   const element = make("div", "log__line");
   element.dataset.line = row.line;
@@ -22,7 +22,21 @@ export function lineRow(row, look) {
   if (guessed) element.dataset.level = guessed;
   element.append(text);
   if (row.length) element.append(more(row.length - row.text.length));
+  if (look.behind?.length) element.append(excerpt(look.behind, look.now));
   return element;
+}
+
+// What was found behind the shown beginning of a long line: the present hit, else the first.
+function excerpt(behind, now) {
+  const present = behind.findIndex(([which]) => which === now);
+  const [, character, before, found, after] = behind[Math.max(0, present)];
+  const [place, hit] = [make("span", "log__where"), make("mark", "log__hit", found)];
+  hit.classList.toggle("log__hit--now", present >= 0);
+  const which = behind.length > 1 ? `Hit ${Math.max(0, present) + 1} of ${behind.length}` : "A hit";
+  place.dataset.where = `${which} behind what is shown, at character ${character.toLocaleString("en")}:`;
+  const text = make("span", "log__excerpt");
+  text.append(place, before, hit, after);
+  return wrap(make("span", "log__behind"), text);
 }
 
 // Drawn by the style sheet, as the number is.

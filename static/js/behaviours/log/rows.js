@@ -11,7 +11,12 @@ export class Rows {
   row(index) { return this.text.row(index); }
   key(index) { return this.text.key(index); }
   indexOfKey(key) { return this.text.indexOfKey(key); }
-  isTall(index) { return this.text.row(index).note !== undefined; }
+
+  isTall(index) {
+    const row = this.text.row(index);
+    return row.note !== undefined || this.view.finding.finder.behindOf(row.epoch, row.line).length > 0;
+  }
+
   isAbsent(index) { const row = this.text.row(index); return row.note === undefined && row.text === undefined; }
   shown(first, last) { this.text.shown(first, last); }
 
@@ -33,6 +38,7 @@ export class Rows {
     return lineRow(row, {
       chosen: choice.has(row.epoch, row.line),
       hits: finding.finder.hitsOf(row.epoch, row.line),
+      behind: finding.finder.behindOf(row.epoch, row.line),
       now: finding.finder.nowIn(row.epoch, row.line),
       failed: store.hasFailed,
     });

@@ -231,7 +231,7 @@ export class VirtualList {
   measure() {
     const tall = [];
     for (const [index, key] of this.keys) {
-      if (this.wraps || this.source.isTall(index)) tall.push([index, this.elements.get(key)]);
+      if (this.wraps || this.source.isTall(index) || this.heights.isOther(index)) tall.push([index, this.elements.get(key)]);
     }
     const measured = tall.map(([index, element]) => [index, element.getBoundingClientRect().height]);
     return measured.map(([index, height]) => this.heights.set(index, height)).some(Boolean);
