@@ -56,8 +56,9 @@ class Tab:
                 return message
 
     async def listen(self) -> dict[str, Any]:
-        text = await self.socket.receive_from(timeout=30)
-        assert isinstance(text, str)
+        output = await self.socket.receive_output(timeout=30)
+        assert output["type"] == "websocket.send", f"Instead of a message came {output}."
+        text = output["text"]
         self.bytes += len(text.encode())
         message: dict[str, Any] = json.loads(text)
         self.seen.append(message)
