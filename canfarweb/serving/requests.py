@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from typing import Any
 
@@ -118,7 +119,10 @@ class Channel(HTTPChannel):
         """Go on with the next request, of which a part may be here."""
         self._read_since = 0
         super().requestDone(request)
-        if self.transport is not None and not self._handlingRequest:
+        if self.is_closing:
+            # What is left of the answer waits for its reader like any other, and no longer.
+            self._arrival = self.callLater(limits.STALLED, self.abort)
+        elif self.transport is not None and not self._handlingRequest:
             self.factory.idle.add(self)
         if not self._handlingRequest and (self.requests or self._buffer):
             self._expect()
@@ -156,6 +160,11 @@ class Channel(HTTPChannel):
             head + b"Cache-Control: no-store\r\nContent-Length: %d\r\n\r\n" % len(body) + body
         )
         self._arrival = self.callLater(limits.FAREWELL, self.abort)
+
+    @property
+    def is_closing(self) -> bool:
+        """Whether it closes once the rest of its last answer is sent."""
+        return self.transport is not None and bool(getattr(self.transport, "disconnecting", False))
 
     def abort(self) -> None:
         """Close hard."""
@@ -197,7 +206,7 @@ class RequestFactory(HTTPFactory):
 
         def create_application(protocol: Any, scope: dict[str, Any]) -> Any:
             if isinstance(protocol, Request):
-                scope = {**scope, "extensions": {BREAK_OFF: protocol.channel.abort}}
+                scope = {**scope, "extensions": {BREAK_OFF: _breaking_off(protocol)}}
             return create(protocol, scope)
 
         server.create_application = create_application
@@ -212,6 +221,17 @@ class RequestFactory(HTTPFactory):
     def acceptableProtocols(self) -> list[bytes]:  # noqa: N802
         """Speak HTTP/1.1 alone: daphne's other protocol knows none of these limits."""
         return [b"http/1.1"]
+
+
+def _breaking_off(request: Request) -> Callable[[], None]:
+    """Return what closes the connection hard while something of this answer is still to be sent."""
+    channel = request.channel
+
+    def break_off() -> None:
+        if channel.transport is not None and (not request.finished or channel.is_closing):
+            channel.abort()
+
+    return break_off
 
 
 def _patient(endpoint: str) -> str:

@@ -59,19 +59,14 @@ def break_off_of(request: PortalRequest) -> Callable[[], object] | None:
 async def while_signed_in(request: PortalRequest, pieces: AsyncIterator[bytes]) -> AsyncIterator[bytes]:
     """Pass the pieces on for as long as this person is signed in; who does not read by then is not waited for."""
     break_off, loop = break_off_of(request) or _nothing_to_do, asyncio.get_running_loop()
-    farewells: list[asyncio.TimerHandle] = []
-    with staying(request.person, lambda: farewells.append(loop.call_later(FAREWELL, break_off))) as stay:
-        try:
-            async with aclosing(pieces) as passed_on:  # type: ignore[type-var]
-                async for piece in passed_on:
-                    yield piece
-                    if stay.over:
-                        yield ENDS_HERE
-                        return
-        finally:
-            # Another request may come on this connection.
-            for farewell in farewells:
-                farewell.cancel()
+    # Also when the last words were sent: what lies between here and there may still be read by nobody.
+    with staying(request.person, lambda: loop.call_later(FAREWELL, break_off)) as stay:
+        async with aclosing(pieces) as passed_on:  # type: ignore[type-var]
+            async for piece in passed_on:
+                yield piece
+                if stay.over:
+                    yield ENDS_HERE
+                    return
 
 
 def _nothing_to_do() -> None:
