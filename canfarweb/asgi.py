@@ -20,6 +20,7 @@ from sessions_app.connections import close_all
 from sessions_app.live.browsers import FewRequests
 from sessions_app.live.feeds import registry
 from sessions_app.live.keeper import keeper
+from sessions_app.live.memory import memory
 from sessions_app.routing import sockets
 
 Application = Callable[[dict[str, Any], Any, Any], Awaitable[None]]
@@ -59,10 +60,12 @@ class WithKeeper:
     def start(self) -> None:
         """Begin, unless it has begun; called on the server's event loop."""
         keeper().start()
+        memory().start()
 
     async def stop(self) -> None:
         """End what runs beside the requests."""
         await keeper().stop()
+        await memory().stop()
         await registry().close()
         await close_all()
 

@@ -3,13 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-import ctypes
-import gc
-import logging
 
+from sessions_app.live.memory import give_back
 from sessions_app.live.per_loop import PerLoop
-
-logger = logging.getLogger(__name__)
 
 # So many sockets make a crowd; fewer are not worth the while of giving memory back.
 CROWD = 500
@@ -62,19 +58,6 @@ class Sockets:
             await asyncio.sleep(SETTLING)
         self._most, self._giving = self._open, None
         await asyncio.to_thread(give_back)
-
-
-def give_back() -> None:
-    """Return to the system what the C library keeps of memory that is not in use any more.
-
-    It does so by itself only at the end of its heap. What Python's own allocator keeps is not reached: a process
-    that is to shrink is started with PYTHONMALLOC=malloc. Holds everything up for some tenths of a second.
-    """
-    gc.collect()
-    try:
-        ctypes.CDLL(None).malloc_trim(0)
-    except (OSError, AttributeError):
-        logger.debug("This C library cannot be asked to give memory back.")
 
 
 sockets: PerLoop[Sockets] = PerLoop(Sockets)

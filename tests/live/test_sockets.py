@@ -5,7 +5,7 @@ import asyncio
 import pytest
 
 from sessions_app.live import sockets as module
-from sessions_app.live.sockets import Sockets, give_back
+from sessions_app.live.sockets import Sockets
 
 
 async def test_each_socket_is_counted_once_and_only_up_to_the_limit() -> None:
@@ -38,9 +38,3 @@ async def test_memory_is_given_back_once_when_most_of_a_crowd_has_left(
         await asyncio.sleep(0.1)
         assert len(sockets) == 0
         assert len(given) == (count == module.CROWD)
-
-
-def test_memory_can_be_given_back_on_any_system(monkeypatch: pytest.MonkeyPatch) -> None:
-    give_back()
-    monkeypatch.setattr(module.ctypes, "CDLL", lambda name: object())
-    give_back()
