@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter, OrderedDict
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from django.conf import settings
@@ -13,6 +14,7 @@ from sessions_app.live.askers import Asker, Scope, asker_of
 from sessions_app.live.lanes import Lanes, NoTurnError, Turn
 from sessions_app.live.nowhere import Complaints, refuse
 from sessions_app.live.per_loop import PerLoop
+from sessions_app.live.waiting import MOST_PER_PERSON
 
 Application = Callable[[Scope, Any, Any], Awaitable[None]]
 Rate = tuple[float, float]
@@ -28,6 +30,8 @@ FILES_OF_A_PAGE = 10
 MOST_OF_A_PERSON, MOST_OF_AN_ADDRESS = 64, 256
 # Of so many people as many requests may be at work as of one.
 PEOPLE_AT_WORK = 2
+# How the addresses end at which a page without a socket waits for news.
+NEWS = "/since"
 # How many openings of a socket a flood costs, as each new one may flood again.
 FINE = 10
 # A server that has judged a handshake already says so in its scope.
@@ -137,19 +141,27 @@ class Requests:
         )
         return counted.allow(asker, each, of_address)
 
-    async def answer(self, asker: Asker, answer: Callable[[Turn], Awaitable[None]]) -> None:
+    async def answer(self, asker: Asker, path: str, answer: Callable[[Turn], Awaitable[None]]) -> None:
         """Answer in turn; raises ``NoTurnError`` when that would be too late."""
-        lane = asker.lane
-        if self._under_way[lane] >= (MOST_OF_AN_ADDRESS if asker.person is None else MOST_OF_A_PERSON):
+        with self._counted(asker, path), await self._lanes.turn(asker.lane) as turn:
+            await answer(turn)
+
+    @contextmanager
+    def _counted(self, asker: Asker, path: str) -> Iterator[None]:
+        most = {asker.lane: MOST_OF_AN_ADDRESS if asker.person is None else MOST_OF_A_PERSON}
+        if asker.person is not None and path.endswith(NEWS):
+            # They would be refused in any case, only later.
+            most[f"{asker.lane} waits for news"] = MOST_PER_PERSON
+        if any(self._under_way[each] >= many for each, many in most.items()):
             raise NoTurnError
-        self._under_way[lane] += 1
+        self._under_way.update(most.keys())
         try:
-            with await self._lanes.turn(lane) as turn:
-                await answer(turn)
+            yield
         finally:
-            self._under_way[lane] -= 1
-            if not self._under_way[lane]:
-                del self._under_way[lane]
+            for each in most:
+                self._under_way[each] -= 1
+                if not self._under_way[each]:
+                    del self._under_way[each]
 
 
 requests: PerLoop[Requests] = PerLoop(Requests)
@@ -175,7 +187,7 @@ class FewRequests:
             await self._inner(scope, receive, until_begun)
 
         try:
-            await requests().answer(asker, answer)
+            await requests().answer(asker, scope["path"], answer)
         except NoTurnError:
             await _refuse(send)
 

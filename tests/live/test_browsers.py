@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Any
 
 import pytest
@@ -10,6 +11,7 @@ from django.conf import settings as portal
 from sessions_app.live.askers import Asker, asker_of, known
 from sessions_app.live.browsers import FewRequests, Scope, handshakes
 from sessions_app.live.door import asker_for_a_socket
+from sessions_app.live.waiting import MOST_PER_PERSON
 
 MOST = 8
 Said = list[dict[str, Any]]
@@ -32,10 +34,13 @@ class Portal:
 
     def __init__(self) -> None:
         self.came = 0
+        self.holds: asyncio.Event | None = None
         self.door = FewRequests(self._answer)
 
     async def _answer(self, scope: Scope, receive: Any, send: Any) -> None:
         self.came += 1
+        if self.holds is not None:
+            await self.holds.wait()
         await send({"type": "http.response.start", "status": 200, "headers": []})
         await send({"type": "http.response.body", "body": b""})
 
@@ -104,6 +109,24 @@ async def test_a_page_from_elsewhere_cannot_use_up_what_its_reader_has(site: str
     # Whoever follows a link from there is the reader, though.
     visit = scope_of("anns", sec_fetch_site=site, sec_fetch_mode="navigate")
     assert asker_of(visit).person == 1
+
+
+async def test_a_page_that_waits_for_news_too_often_is_refused_before_anything_is_looked_up(
+    settings: Any,
+) -> None:
+    settings.REQUESTS_PER_SECOND = 100
+    portal, news = Portal(), scope_of("one", path="/s/abcabcabcabc/log/since")
+    known().learn("one", 1)
+    portal.holds = asyncio.Event()
+    waiting = [asyncio.create_task(portal.ask(news)) for _ in range(MOST_PER_PERSON)]
+    async with asyncio.timeout(30):
+        while portal.came < MOST_PER_PERSON:
+            await asyncio.sleep(0.01)
+    assert await portal.statuses(news) == [429]
+    assert portal.came == MOST_PER_PERSON
+    portal.holds.set()
+    await asyncio.gather(*waiting)
+    assert await portal.statuses(news, scope_of("one")) == [200, 200]
 
 
 async def test_behind_a_proxy_that_is_believed_each_visitor_has_an_address(settings: Any) -> None:
