@@ -41,8 +41,9 @@ def _count_within(stretch: Stretch, budget: int) -> int:
         budget -= len(compact(line).encode()) + 1
         if index == 0 or second != stretch.seconds[index - 1]:
             budget -= len(compact([index, second])) + 1
-        if stretch.looks and stretch.looks[index] != (stretch.looks[index - 1] if index else ""):
-            budget -= len(compact([index, stretch.looks[index]])) + 1
+        look = stretch.look(index)
+        if look != (stretch.look(index - 1) if index else ""):
+            budget -= len(compact([index, look])) + 1
         if budget < 0:
             return max(1, index)
     return len(stretch)

@@ -76,6 +76,6 @@ async def _from_what_is_kept(record: Record, count: int) -> list[tuple[str, str]
         stretch = await read(kept, newest.epoch, line, newest.last, PIECE)
         if not stretch:
             break
-        found += zip(stretch.lines, stretch.looks or [""] * len(stretch), strict=True)
+        found += ((text, stretch.look(index)) for index, text in enumerate(stretch.lines))
         line += len(stretch)
     return list(islice(found, count))

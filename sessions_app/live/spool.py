@@ -65,19 +65,14 @@ class Kept:
         self.redactor: Redactor | None = None
         # The look with which the line behind the last one will begin.
         self.look = ""
+        # The UNIX second at which the last line arrived, for the one who writes; None where this text has no line yet.
+        self.last_second: int | None = None
 
     @property
     def last(self) -> Cursor:
         """The last line there is."""
         newest = self._segments[-1] if self._segments else None
         return Cursor(self.epoch, newest.last if newest and newest.epoch == self.epoch else 0)
-
-    @property
-    def last_second(self) -> int | None:
-        """The UNIX second at which the last line arrived; None where no line of this text is kept."""
-        last = self.last
-        kept = self.read_after(Cursor(last.epoch, last.line - 1)) if last.line else NO_LINES
-        return kept.seconds[-1] if kept else None
 
     @property
     def holds_text(self) -> bool:
@@ -200,12 +195,13 @@ class Spool(Kept):
             begun, self.look = looks.over(self.look, part)
             self._room_for_more().append(written(part, second, begun).encode(), len(part))
             self._remember(part, second, begun)
+            self.last_second = second
         self._drop_oldest()
 
     def begin_epoch(self) -> None:
         """Go on with another text, numbered from 1."""
         self.epoch += 1
-        self.look = ""
+        self.look, self.last_second = "", None
         self._recent, self._recent_seconds, self._recent_looks, self._recent_size = [], [], [], 0
         self._new_segment(first=1)
         self._drop_oldest()
@@ -249,16 +245,17 @@ class Spool(Kept):
             self.epoch, self._serial, self._segments = state.epoch, state.serial, state.segments
             self.progress = state.progress
             state.tell(self)
-            self.look = self._look_behind_the_last()
+            self._go_on_behind_the_last()
         self._remove_strays()
         if not whole:
             # No cursor of an earlier life may seem to fit.
             self.epoch = int(time.time())
             self._new_segment(first=1)
 
-    def _look_behind_the_last(self) -> str:
+    def _go_on_behind_the_last(self) -> None:
         found = super().read_after(Cursor(self.epoch, self.last.line - 1)) if self.last.line else NO_LINES
-        return looks.after(found.look(-1), found.lines[-1]) if found else ""
+        if found:
+            self.look, self.last_second = looks.after(found.look(-1), found.lines[-1]), found.seconds[-1]
 
     def _remove_strays(self) -> None:
         known = {segment.path for segment in self._segments}
