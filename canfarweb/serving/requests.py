@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
+from functools import partial
 from typing import Any
 
 from daphne.http_protocol import HTTPFactory, WebRequest
@@ -12,7 +12,8 @@ from twisted.web.http import HTTPChannel
 
 from canfarweb.serving import limits
 from canfarweb.serving.idle import Idle
-from canfarweb.serving.room import Room, let_replies_wait
+from canfarweb.serving.room import Room
+from canfarweb.serving.server import prepare
 from sessions_app.live.door import asker_for_a_socket, lets_in
 from sessions_app.live.staying import BREAK_OFF
 
@@ -54,6 +55,15 @@ class Request(WebRequest):
         headers = [(name.lower(), value) for name, values in pairs for value in values]
         client = [getattr(self.client, "host", "unknown")]
         return {"scheme": "wss" if self.isSecure() else "ws", "headers": headers, "client": client}
+
+    def extensions_for(self, scope: dict[str, Any]) -> dict[str, Any]:
+        """Return what can be done about this request; it knows its channel only until it is answered."""
+        return {BREAK_OFF: partial(self._break_off, self.channel)}
+
+    def _break_off(self, channel: Channel) -> None:
+        """Close the connection hard while something of this answer is still to be sent."""
+        if channel.transport is not None and (not self.finished or channel.is_closing):
+            channel.abort()
 
     async def wait_for_room(self) -> None:
         """Wait until the client has read enough of what was sent."""
@@ -200,16 +210,8 @@ class RequestFactory(HTTPFactory):
 
     def __init__(self, server: Any) -> None:
         super().__init__(server)
-        let_replies_wait(server)
+        prepare(server)
         self.idle = Idle()
-        create = server.create_application
-
-        def create_application(protocol: Any, scope: dict[str, Any]) -> Any:
-            if isinstance(protocol, Request):
-                scope = {**scope, "extensions": {BREAK_OFF: _breaking_off(protocol)}}
-            return create(protocol, scope)
-
-        server.create_application = create_application
         server.endpoints = [_patient(each) for each in server.endpoints]
 
     def buildProtocol(self, addr: Any) -> Channel:  # noqa: N802
@@ -221,17 +223,6 @@ class RequestFactory(HTTPFactory):
     def acceptableProtocols(self) -> list[bytes]:  # noqa: N802
         """Speak HTTP/1.1 alone: daphne's other protocol knows none of these limits."""
         return [b"http/1.1"]
-
-
-def _breaking_off(request: Request) -> Callable[[], None]:
-    """Return what closes the connection hard while something of this answer is still to be sent."""
-    channel = request.channel
-
-    def break_off() -> None:
-        if channel.transport is not None and (not request.finished or channel.is_closing):
-            channel.abort()
-
-    return break_off
 
 
 def _patient(endpoint: str) -> str:

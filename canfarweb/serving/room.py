@@ -37,9 +37,6 @@ class Room:
 
 def let_replies_wait(server: Any) -> None:
     """Make each reply of this server of daphne wait for room, which it never does by itself."""
-    if hasattr(server, "replies_wait"):
-        return
-    server.replies_wait = True
     hand_over = server.handle_reply
 
     async def handle_reply(protocol: Any, message: dict[str, Any]) -> None:

@@ -12,7 +12,8 @@ from twisted.internet.interfaces import IPushProducer
 from zope.interface import implementer
 
 from canfarweb.serving import limits
-from canfarweb.serving.room import Room, let_replies_wait
+from canfarweb.serving.room import Room
+from canfarweb.serving.server import prepare
 from sessions_app.live.allowance import Allowance
 from sessions_app.live.browsers import JUDGED
 from sessions_app.live.door import asker_for_a_socket, fine
@@ -34,6 +35,12 @@ class Socket(WebSocketProtocol):
         self.gone: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._allowance = Allowance(limits.FRAMES_AT_ONCE, limits.FRAMES_A_SECOND)
         self.scope: dict[str, Any] = {}
+
+    def extensions_for(self, scope: dict[str, Any]) -> dict[str, Any]:
+        """Return what can be done about this socket, and keep who asked for it."""
+        self.scope = scope
+        # Each was judged before there was a socket: see `Request.process`.
+        return {DENIAL: {}, GONE: self.gone, JUDGED: {}}
 
     def connectionMade(self) -> None:  # noqa: N802
         """Take the place of the request from which the connection comes."""
@@ -140,17 +147,7 @@ class SocketFactory(WebSocketFactory):
 
     def __init__(self, serving: Any, *arguments: Any, **options: Any) -> None:
         super().__init__(serving, *arguments, **options)
-        let_replies_wait(serving)
-        create = serving.create_application
-
-        def create_application(protocol: Any, scope: dict[str, Any]) -> Any:
-            if isinstance(protocol, Socket):
-                # Each was judged before there was a socket: see `Request.process`.
-                scope = {**scope, "extensions": {DENIAL: {}, GONE: protocol.gone, JUDGED: {}}}
-                protocol.scope = scope
-            return create(protocol, scope)
-
-        serving.create_application = create_application
+        prepare(serving)
 
     def setProtocolOptions(self, **options: Any) -> None:  # noqa: N802
         """Take daphne's options, but no frames of a megabyte."""
