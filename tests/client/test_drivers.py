@@ -45,27 +45,25 @@ async def stop_midway(writer: asyncio.StreamWriter) -> None:
     await writer.drain()
 
 
-async def drip_headers(writer: asyncio.StreamWriter) -> None:
-    for byte in b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 500:
+async def drip(writer: asyncio.StreamWriter, data: bytes) -> None:
+    for byte in data:
         writer.write(bytes([byte]))
         await writer.drain()
         await asyncio.sleep(0.05)
 
 
+async def drip_headers(writer: asyncio.StreamWriter) -> None:
+    await drip(writer, b"HTTP/1.1 200 OK\r\nX-Slow: " + b"x" * 500)
+
+
 async def drip_body(writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n")
-    for _ in range(500):
-        writer.write(b" ")
-        await writer.drain()
-        await asyncio.sleep(0.05)
+    await drip(writer, b" " * 500)
 
 
 async def drip_a_log(writer: asyncio.StreamWriter) -> None:
     writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 60\r\n\r\n")
-    for _ in range(60):
-        writer.write(b"x")
-        await writer.drain()
-        await asyncio.sleep(0.05)
+    await drip(writer, b"x" * 60)
 
 
 async def fall_silent(writer: asyncio.StreamWriter) -> None:

@@ -11,6 +11,7 @@ from django.conf import settings
 from django.test import AsyncClient
 
 from sessions_app.models import Credential, Person
+from tests.conftest import until
 from tests.platforms import RunningPlatform
 
 Enter = Callable[..., Awaitable[AsyncClient]]
@@ -65,3 +66,13 @@ def launch_values(**changes: Any) -> dict[str, Any]:
         "replicas": "1",
     }
     return {**values, **changes}
+
+
+async def until_said(client: AsyncClient, address: str, text: str) -> Any:
+    """Return the page at an address once it says this."""
+
+    async def said() -> Any:
+        page = await client.get(address)
+        return page if text in page.text else None
+
+    return await until(said, what=text)

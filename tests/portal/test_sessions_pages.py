@@ -10,7 +10,7 @@ import pytest
 from sessions_app.models import Operation, Record
 from sessions_app.views.listing import VERSION_HEADER
 from tests.conftest import until
-from tests.portal.conftest import FRAGMENT, launch_values
+from tests.portal.conftest import FRAGMENT, launch_values, until_said
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -189,11 +189,7 @@ async def test_a_failed_batch_session_has_its_cause_and_the_end_of_its_log_where
     slug = await launched(alice, cmd="sh", args=f"-c '{script}'")
     await until(lambda: _is(alice, slug, "failed"), what="the session to fail")
 
-    async def told():
-        answer = await alice.get(f"/s/{slug}/open")
-        return answer if "127" in answer.text else None
-
-    answer = await until(told, what="the reason")
+    answer = await until_said(alice, f"/s/{slug}/open", "127")
     assert answer.status_code == 409
     assert 'state--failed">Failed</span> Ended with exit code 127: the command was not found.' in answer.text
     assert "Check the spelling, and that the image has it." in answer.text

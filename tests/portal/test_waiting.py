@@ -14,7 +14,7 @@ from sessions_app.views.connect import _raw_beside
 from sessions_app.views.course import course_of
 from sessions_app.views.listing import VERSION_HEADER
 from tests.conftest import until
-from tests.portal.conftest import FRAGMENT, launch_values
+from tests.portal.conftest import FRAGMENT, launch_values, until_said
 
 NOTEBOOK = "images.canfar.net/skaha/base-notebook:latest"
 MISSING = "images.canfar.net/skaha/no-such-image:1"
@@ -286,11 +286,7 @@ async def test_a_failure_is_told_with_its_cause_the_last_lines_and_a_way_to_try_
     # A batch session cannot be opened; what became of an interactive one is told the same way.
     await Record.objects.filter(slug=slug).aupdate(kind="notebook")
 
-    async def told():
-        page = await alice.get(f"/s/{slug}/open")
-        return page if "127" in page.text else None
-
-    page = await until(told, what="the reason")
+    page = await until_said(alice, f"/s/{slug}/open", "127")
     assert page.status_code == 410
     assert "Ended with exit code 127: the command was not found." in page.text
     assert "Check the spelling, and that the image has it." in page.text
